@@ -1,0 +1,102 @@
+using System.Numerics;
+using System.Runtime.InteropServices;
+using EmbeddingWrapper.Native;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace EmbeddingWrapper;
+
+public partial class Embedding
+{
+    /// <summary>Looks rows up by plain numbers: <c>embedding.Lookup(3, 1, 4)</c>.</summary>
+    /// <param name="indices">Row numbers, each from 0 to the number of rows - 1. None gives an empty tensor.</param>
+    /// <returns><c>[n, D]</c>, with gradients, as <see cref="forward"/> gives it. The caller disposes it.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">An index is outside the table.</exception>
+    /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
+    public Tensor Lookup(params ReadOnlySpan<long> indices)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        using Tensor input = ToTensor(indices);
+        return forward(input);
+    }
+
+    /// <summary>
+    /// Copies rows of a table on the CPU into memory of the caller's: no tensor, no gradients. With <see cref="MaxNorm"/>, or a
+    /// table that is not contiguous, it takes the way of <see cref="forward"/> and gives what that gives.
+    /// </summary>
+    /// <typeparam name="T">
+    /// The element type of the table: <see cref="float"/>, <see cref="double"/>, <see cref="Half"/>, <see cref="BFloat16"/>, or for
+    /// integer tables theirs.
+    /// </typeparam>
+    /// <param name="indices">Row numbers, each from 0 to the number of rows - 1.</param>
+    /// <param name="destination">Receives <c>indices.Length * D</c> numbers, row after row. Its length must be exactly that.</param>
+    /// <exception cref="ArgumentOutOfRangeException">An index is outside the table. Nothing is written then.</exception>
+    /// <exception cref="ArgumentException"><paramref name="destination"/> has another length or element type.</exception>
+    /// <exception cref="InvalidOperationException">The table is not on the CPU.</exception>
+    /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
+    public void Lookup<T>(ReadOnlySpan<long> indices, Span<T> destination) where T : unmanaged => CopyRows(indices, destination);
+
+    /// <inheritdoc cref="Lookup{T}(ReadOnlySpan{long}, Span{T})"/>
+    public void Lookup<T>(ReadOnlySpan<int> indices, Span<T> destination) where T : unmanaged => CopyRows(indices, destination);
+
+    private void CopyRows<TIndex, T>(ReadOnlySpan<TIndex> indices, Span<T> destination)
+        where TIndex : unmanaged, IBinaryInteger<TIndex>
+        where T : unmanaged
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (_weight.device_type != DeviceType.CPU)
+            throw new InvalidOperationException($"Lookup into a span reads a table on the CPU, and this one is on {_weight.device}.");
+        if (_weight.dtype != ElementType<T>())
+            throw new ArgumentException($"The table holds {_weight.dtype}, and the destination {typeof(T).Name}.", nameof(destination));
+        if (_weight.dim() != 2) throw new InvalidOperationException($"'weight' must be 2-D, and it has {_weight.dim()} dimensions.");
+        long rows = _weight.size(0), width = _weight.size(1);
+        if (destination.Length != indices.Length * width)
+        {
+            throw new ArgumentException(
+                $"{indices.Length} rows of {width} are {indices.Length * width} elements, and the destination has {destination.Length}.",
+                nameof(destination));
+        }
+        for (int i = 0; i < indices.Length; i++)
+        {
+            long index = long.CreateTruncating(indices[i]);
+            if ((ulong)index >= (ulong)rows) throw NativeErrors.IndexOutOfRange(index, $"[{i}]", rows, nameof(indices), null);
+        }
+
+        // A span cannot be longer than int.MaxValue bytes, and TorchSharp gives no other public view of a tensor's memory.
+        bool direct = MaxNorm is null && _weight.is_contiguous() && rows * width * _weight.ElementSize <= int.MaxValue;
+        if (!direct)
+        {
+            using var grad = no_grad();
+            using Tensor input = ToTensor(indices);
+            using Tensor output = forward(input);
+            MemoryMarshal.Cast<byte, T>(output.bytes).CopyTo(destination);
+            return;
+        }
+        ReadOnlySpan<T> table = MemoryMarshal.Cast<byte, T>(_weight.bytes);
+        int length = (int)width;
+        for (int i = 0; i < indices.Length; i++)
+            table.Slice(int.CreateTruncating(indices[i]) * length, length).CopyTo(destination[(i * length)..]);
+    }
+
+    private Tensor ToTensor<TIndex>(ReadOnlySpan<TIndex> indices) where TIndex : unmanaged, IBinaryInteger<TIndex>
+    {
+        var copy = new long[indices.Length];
+        for (int i = 0; i < copy.Length; i++) copy[i] = long.CreateTruncating(indices[i]);
+        return tensor(copy, device: _weight.device);
+    }
+
+    private static ScalarType? ElementType<T>() => default(T) switch
+    {
+        float => ScalarType.Float32,
+        double => ScalarType.Float64,
+        Half => ScalarType.Float16,
+        BFloat16 => ScalarType.BFloat16,
+        long => ScalarType.Int64,
+        int => ScalarType.Int32,
+        short => ScalarType.Int16,
+        sbyte => ScalarType.Int8,
+        byte => ScalarType.Byte,
+        bool => ScalarType.Bool,
+        _ => null,
+    };
+}

@@ -1,0 +1,411 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+using System.Text;
+using EmbeddingWrapper.Native;
+using TorchSharp.Modules;
+using TorchSharp.Utils;
+using static TorchSharp.torch;
+
+namespace EmbeddingWrapper;
+
+/// <summary>
+/// A table of vectors, looked up by index: PyTorch's <c>torch.nn.Embedding</c>, computed by libtorch. It maps a tensor of
+/// indices, of any shape, to the rows of <see cref="Weight"/> at those indices.
+/// </summary>
+/// <remarks>
+/// <para>
+/// Use it wherever a TorchSharp module goes: in <c>nn.Sequential</c>, in an optimizer through <c>parameters()</c>, with
+/// <c>state_dict</c>, <c>save</c> and <c>load</c>, hooks, <c>train</c> and <c>eval</c>. The only parameter is <c>weight</c>.
+/// </para>
+/// <para>
+/// <c>to(...)</c> keeps the <see cref="Weight"/> object and moves or converts it and its gradient in place, as PyTorch does: an
+/// optimizer made before still trains the layer.
+/// </para>
+/// <para>
+/// Look-ups from several threads are safe while nobody writes: no training step, no <c>to</c>, no <see cref="MaxNorm"/>.
+/// </para>
+/// </remarks>
+public partial class Embedding : nn.Module<Tensor, Tensor>
+{
+    private const string WeightName = "weight";
+
+    private readonly NativeEmbedding _native;
+    [ComponentName(Name = WeightName)] private Parameter _weight;
+    private bool _ownsWeight;
+    private bool _disposed;
+
+    /// <summary>
+    /// Makes a table of random vectors, drawn from the standard normal distribution by the global generator: after the same
+    /// <c>torch.manual_seed</c> the values are PyTorch's, for float32 and float64. (float16 and bfloat16 draws differ between
+    /// versions of PyTorch; these are those of the libtorch in use.)
+    /// </summary>
+    /// <param name="numEmbeddings">The number of rows, 0 or more. PyTorch: <c>num_embeddings</c>.</param>
+    /// <param name="embeddingDim">The length of each row, 0 or more. PyTorch: <c>embedding_dim</c>.</param>
+    /// <param name="paddingIdx">
+    /// A row that starts as zeros and gets no gradient; look-ups return whatever it holds. From <c>-numEmbeddings</c> to
+    /// <c>numEmbeddings - 1</c>, a negative one counts from the end. Default: none. PyTorch: <c>padding_idx</c>.
+    /// </param>
+    /// <param name="maxNorm">
+    /// Each look-up first scales the rows it is about to read, in place, so that none has a norm larger than this. Any number is
+    /// accepted, as in PyTorch. Default: never. PyTorch: <c>max_norm</c>.
+    /// </param>
+    /// <param name="normType">The p of the p-norm for <paramref name="maxNorm"/>. Default 2. PyTorch: <c>norm_type</c>.</param>
+    /// <param name="scaleGradByFreq">
+    /// Divides each gradient by the number of times its index occurs in the look-up. Default false. PyTorch: <c>scale_grad_by_freq</c>.
+    /// </param>
+    /// <param name="sparse">
+    /// The gradient of the weight is a sparse tensor, for optimizers that take one. Default false. Not together with
+    /// <paramref name="scaleGradByFreq"/>: the backward pass would refuse.
+    /// </param>
+    /// <param name="device">Where the table lives. Default: TorchSharp's default device.</param>
+    /// <param name="dtype">A floating-point type. Default: TorchSharp's default type, float32 unless changed.</param>
+    /// <exception cref="ArgumentOutOfRangeException">
+    /// A size is negative, or <paramref name="paddingIdx"/> is outside the table.
+    /// </exception>
+    /// <exception cref="ArgumentException"><paramref name="dtype"/> is not a floating-point type.</exception>
+    public Embedding(long numEmbeddings, long embeddingDim,
+        long? paddingIdx = null, double? maxNorm = null, double normType = 2.0,
+        bool scaleGradByFreq = false, bool sparse = false,
+        Device? device = null, ScalarType? dtype = null)
+        : this(NewTable(numEmbeddings, embeddingDim, paddingIdx, device, dtype),
+               NativeErrors.NormalizePaddingIdx(paddingIdx, numEmbeddings), maxNorm, normType, scaleGradByFreq, sparse)
+    {
+        try
+        {
+            ResetParameters();
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    private Embedding(Parameter weight, long? paddingIdx, double? maxNorm, double normType, bool scaleGradByFreq, bool sparse)
+        : base(nameof(Embedding))
+    {
+        NumEmbeddings = weight.size(0);
+        EmbeddingDim = weight.size(1);
+        PaddingIdx = paddingIdx;
+        MaxNorm = maxNorm;
+        NormType = normType;
+        ScaleGradByFreq = scaleGradByFreq;
+        Sparse = sparse;
+        _native = new NativeEmbedding(paddingIdx, scaleGradByFreq, sparse);
+        _weight = weight;
+        _ownsWeight = true;
+        UseWeight();
+    }
+
+    /// <summary>
+    /// Makes a layer over vectors that exist already: PyTorch's <c>Embedding.from_pretrained</c>. Nothing is copied and no random
+    /// number is drawn: <see cref="Weight"/> is a new parameter over the memory of <paramref name="embeddings"/>, strides included,
+    /// so a write to either is seen in both, training and <paramref name="maxNorm"/> included.
+    /// </summary>
+    /// <param name="embeddings">
+    /// The table, <c>[rows, D]</c>; integer and bool ones only when frozen. The tensor object stays the caller's to use and to
+    /// dispose, and its <c>requires_grad</c> is left alone.
+    /// </param>
+    /// <param name="freeze">The weight gets no gradient. Default true.</param>
+    /// <param name="paddingIdx">
+    /// A row that gets no gradient; unlike in the constructor its values are kept. From <c>-rows</c> to <c>rows - 1</c>. Default: none.
+    /// </param>
+    /// <param name="maxNorm">As in the constructor; it writes to the memory of <paramref name="embeddings"/>, frozen or not.</param>
+    /// <param name="normType">As in the constructor. Default 2.</param>
+    /// <param name="scaleGradByFreq">As in the constructor. Default false.</param>
+    /// <param name="sparse">As in the constructor. Default false.</param>
+    /// <returns>The layer, on the device and with the dtype of <paramref name="embeddings"/>.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="embeddings"/> is null.</exception>
+    /// <exception cref="ArgumentException">
+    /// <paramref name="embeddings"/> is not 2-dimensional, or is of an integer type and not to be frozen.
+    /// </exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="paddingIdx"/> is outside the table.</exception>
+    public static Embedding FromPretrained(Tensor embeddings, bool freeze = true,
+        long? paddingIdx = null, double? maxNorm = null, double normType = 2.0,
+        bool scaleGradByFreq = false, bool sparse = false)
+    {
+        ArgumentNullException.ThrowIfNull(embeddings);
+        if (embeddings.dim() != 2)
+        {
+            throw new ArgumentException(
+                $"Embeddings parameter is expected to be 2-dimensional, and this one has {embeddings.dim()} dimensions.", nameof(embeddings));
+        }
+        long? padding = NativeErrors.NormalizePaddingIdx(paddingIdx, embeddings.size(0));
+        if (!freeze) ThrowIfNotTrainable(embeddings.dtype, nameof(embeddings));
+
+        // TorchSharp's Parameter empties the tensor that it is given, so it gets an alias.
+        var weight = new Parameter(embeddings.detach(), !freeze);
+        return new Embedding(weight, padding, maxNorm, normType, scaleGradByFreq, sparse);
+    }
+
+    /// <summary>
+    /// <see cref="FromPretrained(Tensor, bool, long?, double?, double, bool, bool)"/> for vectors typed in: the numbers are copied
+    /// into a float32 table.
+    /// </summary>
+    /// <inheritdoc cref="FromPretrained(Tensor, bool, long?, double?, double, bool, bool)"/>
+    public static Embedding FromPretrained(float[,] embeddings, bool freeze = true,
+        long? paddingIdx = null, double? maxNorm = null, double normType = 2.0,
+        bool scaleGradByFreq = false, bool sparse = false)
+    {
+        ArgumentNullException.ThrowIfNull(embeddings);
+        using Tensor table = tensor(embeddings, float32);
+        return FromPretrained(table, freeze, paddingIdx, maxNorm, normType, scaleGradByFreq, sparse);
+    }
+
+    /// <summary>The number of rows the layer was made with. PyTorch: <c>num_embeddings</c>.</summary>
+    public long NumEmbeddings { get; }
+
+    /// <summary>The length of each row the layer was made with. PyTorch: <c>embedding_dim</c>.</summary>
+    public long EmbeddingDim { get; }
+
+    /// <summary>The padding row, counted from the start, or null. PyTorch: <c>padding_idx</c>.</summary>
+    public long? PaddingIdx { get; }
+
+    /// <summary>The norm that rows are scaled down to when looked up, or null. PyTorch: <c>max_norm</c>.</summary>
+    public double? MaxNorm { get; }
+
+    /// <summary>The p of the p-norm for <see cref="MaxNorm"/>. PyTorch: <c>norm_type</c>.</summary>
+    public double NormType { get; }
+
+    /// <summary>Whether gradients are divided by how often their index occurs. PyTorch: <c>scale_grad_by_freq</c>.</summary>
+    public bool ScaleGradByFreq { get; }
+
+    /// <summary>Whether the gradient of the weight is a sparse tensor. PyTorch: <c>sparse</c>.</summary>
+    public bool Sparse { get; }
+
+    /// <summary>
+    /// The table, <c>[NumEmbeddings, EmbeddingDim]</c>, registered as <c>weight</c>. Every read gives the same object, which the
+    /// layer disposes. One that is assigned may have any shape and is shared, not copied (tied weights:
+    /// <c>linear.weight = embedding.Weight</c>); it stays the caller's to dispose, and the one it replaces is left to whoever else
+    /// holds it, an optimizer for instance, and to the collector.
+    /// </summary>
+    /// <exception cref="ArgumentNullException">Set to null: TorchSharp has no place for a layer without its parameter, as PyTorch has.</exception>
+    /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
+    public Parameter Weight
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            return _weight;
+        }
+        set
+        {
+            ArgumentNullException.ThrowIfNull(value);
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            if (ReferenceEquals(value, _weight)) return;
+            _weight = value;
+            _ownsWeight = false;
+            UseWeight();
+        }
+    }
+
+    /// <summary>
+    /// Looks rows up. TorchSharp's <c>call</c> does the same and runs the hooks as well.
+    /// </summary>
+    /// <param name="input">
+    /// Indices: int64 or int32, any shape, any strides, empty and 0-d too, on the device of the weight. Not changed; autograd keeps
+    /// its memory until the backward pass.
+    /// </param>
+    /// <returns>
+    /// A new contiguous tensor, <c>[*, D]</c> where <c>*</c> is the shape of <paramref name="input"/>, of the dtype of the weight. The
+    /// caller disposes it.
+    /// </returns>
+    /// <exception cref="ArgumentNullException"><paramref name="input"/> is null.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">
+    /// An index is negative or not below the number of rows. On CUDA libtorch does not report it: there such an index ends the
+    /// process's CUDA context.
+    /// </exception>
+    /// <exception cref="ArgumentException">The indices are neither int64 nor int32, or are on another device than the weight.</exception>
+    /// <exception cref="InvalidOperationException">libtorch refused otherwise: the assigned weight is not 2-D, for instance.</exception>
+    /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
+    public override Tensor forward(Tensor input)
+    {
+        ArgumentNullException.ThrowIfNull(input);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        try
+        {
+            if (MaxNorm is double maxNorm)
+            {
+                NativeErrors.ThrowIfIndexOutOfRange(input, _weight);
+                TorchScript.EmbeddingRenorm(_weight, input, maxNorm, NormType);
+            }
+            return _native.Forward(input);
+        }
+        catch (ExternalException error)
+        {
+            throw NativeErrors.Translate(error, input, _weight);
+        }
+    }
+
+    /// <summary>
+    /// Fills the table anew from the standard normal distribution, in place, and zeroes the padding row: PyTorch's
+    /// <c>reset_parameters</c>. After the same seed, the values of a new layer.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">The table is of an integer type.</exception>
+    /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
+    public void ResetParameters()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        try
+        {
+            using var grad = no_grad();
+            _weight.normal_();
+            if (PaddingIdx is not long padding) return;
+            using Tensor row = _weight[padding];
+            row.zero_();
+        }
+        catch (ExternalException error)
+        {
+            throw NativeErrors.Translate(error);
+        }
+    }
+
+    /// <summary>PyTorch's <c>repr</c>: <c>Embedding(10, 3, padding_idx=0)</c>. Options are shown where they are not the default.</summary>
+    /// <returns>One line.</returns>
+    public override string ToString()
+    {
+        var text = new StringBuilder($"{GetType().Name}({NumEmbeddings}, {EmbeddingDim}");
+        if (PaddingIdx is long padding) text.Append($", padding_idx={padding}");
+        if (MaxNorm is double maxNorm) text.Append($", max_norm={PythonFloat(maxNorm)}");
+        if (NormType != 2) text.Append($", norm_type={PythonFloat(NormType)}");
+        if (ScaleGradByFreq) text.Append(", scale_grad_by_freq=True");
+        if (Sparse) text.Append(", sparse=True");
+        return text.Append(')').ToString();
+    }
+
+    /// <summary>
+    /// Copies a saved table into this layer: PyTorch's <c>load_state_dict</c>. The values go into the present parameter, converted to
+    /// its dtype. Inside a container TorchSharp copies by itself and spreads a one-row table over all rows without a word: there
+    /// PyTorch's check of the shape is not made.
+    /// </summary>
+    /// <param name="source">Tensors by name; <c>weight</c> is looked for.</param>
+    /// <param name="strict">Missing and unexpected names are errors. Default true.</param>
+    /// <param name="skip">Names to leave alone. Default: none.</param>
+    /// <returns>The names that were missing and those that were not expected.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="source"/> is null.</exception>
+    /// <exception cref="InvalidOperationException">A name is missing or not expected, or the shape is another one. Nothing is copied then.</exception>
+    public override (IList<string> missing_keys, IList<string> unexpected_keyes) load_state_dict(
+        Dictionary<string, Tensor> source, bool strict = true, IList<string>? skip = null)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        Dictionary<string, Tensor> present = state_dict();
+        var faults = new List<string>();
+        if (strict)
+        {
+            AddFault("Missing", present.Keys.Except(source.Keys));
+            AddFault("Unexpected", source.Keys.Except(present.Keys));
+        }
+        foreach (string key in Considered(source.Keys.Intersect(present.Keys)))
+        {
+            string given = Shape(source[key]), wanted = Shape(present[key]);
+            if (given != wanted)
+                faults.Add($"size mismatch for {key}: copying a param with shape {given} from checkpoint, the shape in current model is {wanted}.");
+        }
+        if (faults.Count > 0)
+        {
+            throw new InvalidOperationException(
+                $"Error(s) in loading state_dict for {GetType().Name}:\n\t{string.Join("\n\t", faults)}");
+        }
+        return base.load_state_dict(source, strict, skip);
+
+        IEnumerable<string> Considered(IEnumerable<string> keys) => keys.Except(skip ?? []);
+
+        void AddFault(string what, IEnumerable<string> keys)
+        {
+            string names = string.Join(", ", Considered(keys).Select(key => $"\"{key}\""));
+            if (names.Length > 0) faults.Add($"{what} key(s) in state_dict: {names}. ");
+        }
+
+        static string Shape(Tensor tensor) => $"torch.Size([{string.Join(", ", tensor.shape)}])";
+    }
+
+    /// <summary>TorchSharp's hook for <c>to(...)</c>, where it would replace the parameter by a new one.</summary>
+    /// <param name="dtype">The new dtype, or null.</param>
+    /// <param name="device">The new device, or null.</param>
+    /// <param name="non_blocking">Whether a copy between devices may be asynchronous.</param>
+    protected override void _toEpilog(ScalarType? dtype, Device? device, bool non_blocking)
+    {
+        ScalarType target = _weight.is_floating_point() || _weight.is_complex() ? dtype ?? _weight.dtype : _weight.dtype;
+        using Tensor? grad = _weight.grad;
+        try
+        {
+            MoveData(_weight);
+            if (grad is not null) MoveData(grad);
+        }
+        catch (ExternalException error)
+        {
+            throw NativeErrors.Translate(error);
+        }
+
+        ConditionallyRegisterParameter(WeightName, (Parameter?)null);
+        try
+        {
+            base._toEpilog(dtype, device, non_blocking); // what a derived class has registered
+        }
+        finally
+        {
+            ConditionallyRegisterParameter(WeightName, _weight);
+        }
+
+        void MoveData(Tensor tensor)
+        {
+            using Tensor old = tensor.detach();
+            using Tensor moved = old.to(target, device ?? old.device, non_blocking: non_blocking);
+            if (moved.dtype != old.dtype || moved.device.ToString() != old.device.ToString()) TorchScript.SetData(tensor, moved);
+        }
+    }
+
+    /// <summary>Disposes the layer, and the weight unless the caller assigned it.</summary>
+    /// <param name="disposing">False when the collector calls.</param>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing && !_disposed)
+        {
+            _disposed = true;
+            if (!_ownsWeight) ConditionallyRegisterParameter(WeightName, (Parameter?)null);
+            _native.Dispose();
+        }
+        base.Dispose(disposing);
+    }
+
+    private void UseWeight()
+    {
+        if (_ownsWeight) _weight.DetachFromDisposeScope();
+        _native.PointAt(_weight);
+        ConditionallyRegisterParameter(WeightName, _weight);
+        _deviceType = _weight.device_type;
+        _deviceIndex = _weight.device_index;
+    }
+
+    private static Parameter NewTable(long numEmbeddings, long embeddingDim, long? paddingIdx, Device? device, ScalarType? dtype)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(numEmbeddings);
+        ArgumentOutOfRangeException.ThrowIfNegative(embeddingDim);
+        NativeErrors.NormalizePaddingIdx(paddingIdx, numEmbeddings);
+        if (paddingIdx >= numEmbeddings) throw NativeErrors.PaddingOutOfRange(paddingIdx.Value, numEmbeddings); // 0 of 0 rows
+        ScalarType type = dtype ?? get_default_dtype();
+        ThrowIfNotTrainable(type, nameof(dtype));
+        return new Parameter(empty(numEmbeddings, embeddingDim, type, device));
+    }
+
+    private static void ThrowIfNotTrainable(ScalarType dtype, string argument)
+    {
+        if (!is_floating_point(dtype) && !is_complex(dtype))
+            throw new ArgumentException($"Only Tensors of floating point and complex dtype can require gradients, not {dtype}.", argument);
+    }
+
+    /// <summary>Python's shortest text of a float: with a point or an exponent, the exponent below 1e-4 and from 1e16.</summary>
+    private static string PythonFloat(double value)
+    {
+        if (double.IsInfinity(value)) return value > 0 ? "inf" : "-inf";
+        if (double.IsNaN(value)) return "nan";
+        string text = value.ToString("R", CultureInfo.InvariantCulture).ToLowerInvariant();
+        if (text.Contains('e'))
+        {
+            // .NET turns to exponents one digit earlier.
+            if (Math.Abs(value) is < 1e-4 or >= 1e16) return text;
+            text = decimal.Parse(text, NumberStyles.Float, CultureInfo.InvariantCulture).ToString(CultureInfo.InvariantCulture);
+        }
+        return text.Contains('.') ? text : $"{text}.0";
+    }
+}
