@@ -19,7 +19,7 @@ namespace EmbeddingWrapper;
 /// </para>
 /// <para>
 /// <c>to(...)</c> keeps the <see cref="Weight"/> object and moves or converts it and its gradient in place, as PyTorch does: an
-/// optimizer made before still trains the layer.
+/// optimizer made before still trains the layer. (The meta device, for which PyTorch makes a new parameter, is refused.)
 /// </para>
 /// <para>
 /// Look-ups from several threads are safe while nobody writes: no training step, no <c>to</c>, no <see cref="MaxNorm"/>.
