@@ -59,7 +59,7 @@ public partial class Embedding
         for (int i = 0; i < indices.Length; i++)
         {
             long index = long.CreateTruncating(indices[i]);
-            if ((ulong)index >= (ulong)rows) throw NativeErrors.IndexOutOfRange(index, $"[{i}]", rows, nameof(indices), null);
+            if ((ulong)index >= (ulong)rows) throw NativeErrors.IndexOutOfRange(index, $"[{i}]", rows, nameof(indices));
         }
 
         // A span cannot be longer than int.MaxValue bytes, and TorchSharp gives no other public view of a tensor's memory.

@@ -25,7 +25,7 @@ internal static partial class NativeErrors
         if (text.StartsWith(PaddingText.TrimEnd('s'), StringComparison.Ordinal))
             return new InvalidOperationException($"{PaddingText}: the weight now has {weight.size(0)} rows.", error);
         if (IsIndexType(input.dtype) && weight.dim() == 2 && FirstBadIndex(input, weight.size(0)) is { } bad)
-            return IndexOutOfRange(bad.Value, bad.Position, weight.size(0), nameof(input), error);
+            return IndexOutOfRange(bad.Value, bad.Position, weight.size(0), nameof(input));
         return Translate(error);
     }
 
@@ -39,17 +39,11 @@ internal static partial class NativeErrors
     public static void ThrowIfIndexOutOfRange(Tensor input, Tensor weight)
     {
         if (IsIndexType(input.dtype) && weight.dim() == 2 && FirstBadIndex(input, weight.size(0)) is { } bad)
-            throw IndexOutOfRange(bad.Value, bad.Position, weight.size(0), nameof(input), null);
+            throw IndexOutOfRange(bad.Value, bad.Position, weight.size(0), nameof(input));
     }
 
-    public static ArgumentOutOfRangeException IndexOutOfRange(
-        long index, string position, long rows, string argument, Exception? inner)
-    {
-        string text = $"{IndexText}: index {index} at position {position} is not in [0, {rows}), the rows of the table.";
-        return inner is null
-            ? new ArgumentOutOfRangeException(argument, index, text)
-            : new ArgumentOutOfRangeException($"{text} (Parameter '{argument}')", inner);
-    }
+    public static ArgumentOutOfRangeException IndexOutOfRange(long index, string position, long rows, string argument) =>
+        new(argument, index, $"{IndexText}: index {index} at position {position} is not in [0, {rows}), the rows of the table.");
 
     /// <summary>PyTorch's check: the index 0 is never looked at, and a negative one counts from the end.</summary>
     /// <returns>The index counted from the start.</returns>

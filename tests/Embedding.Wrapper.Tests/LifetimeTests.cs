@@ -1,0 +1,139 @@
+using static EmbeddingWrapper.Tests.Shared;
+
+namespace EmbeddingWrapper.Tests;
+
+public class LifetimeTests
+{
+    [Theory]
+    [InlineData(false, null)]
+    [InlineData(true, null)]
+    [InlineData(false, 1.0)]
+    public void AHundredThousandRoundsLeaveNoTensorBehind(bool sparse, double? maxNorm)
+    {
+        int rounds = maxNorm is null ? 100_000 : 20_000;
+        using var embedding = new Embedding(20, 4, paddingIdx: 0, maxNorm: maxNorm, sparse: sparse);
+        using Tensor input = Indices(1, 2, 2, 0);
+        Round(); // what is made once: the gradient, the compiled unit
+        long before = LiveTensors();
+
+        for (int i = 0; i < rounds; i++) Round();
+
+        Assert.Equal(before, Tensor.TotalCount);
+
+        void Round()
+        {
+            embedding.zero_grad();
+            using Tensor found = embedding.forward(input);
+            using Tensor loss = found.sum();
+            loss.backward();
+        }
+    }
+
+    [Fact]
+    public void SpanLookupsMakeNoTensorAndAllocateNothing()
+    {
+        using var embedding = new Embedding(20, 4);
+        long[] indices = [1, 2, 2, 0];
+        var rows = new float[16];
+        embedding.Lookup(indices.AsSpan(), rows.AsSpan());
+        long tensors = LiveTensors(), bytes = GC.GetAllocatedBytesForCurrentThread();
+
+        for (int i = 0; i < 1000; i++) embedding.Lookup(indices.AsSpan(), rows.AsSpan());
+
+        bytes = GC.GetAllocatedBytesForCurrentThread() - bytes;
+        Assert.Equal(tensors, Tensor.TotalCount);
+        Assert.Equal(0, bytes);
+    }
+
+    [Fact]
+    public void ADisposedLayerLeavesNoTensorBehind()
+    {
+        using Tensor table = Table();
+        using Tensor input = Indices(1);
+        long countedTwice = CountedTwice(), before = LiveTensors();
+
+        using (var fresh = new Embedding(4, 3, paddingIdx: 0))
+        using (var pretrained = Embedding.FromPretrained(table, freeze: false))
+        using (fresh.forward(input))
+        using (pretrained.Lookup(2))
+        {
+            pretrained.to(float64);
+        }
+
+        Assert.Equal(before + 2 * countedTwice, Tensor.TotalCount);
+    }
+
+    [Fact]
+    public void LayersThatNobodyDisposedAreCollected()
+    {
+        long countedTwice = CountedTwice(), before = LiveTensors();
+        Isolated(() =>
+        {
+            for (int i = 0; i < 200; i++) _ = new Embedding(4, 3);
+        });
+        Assert.Equal(before + 200 * countedTwice, LiveTensors());
+    }
+
+    /// <summary>TorchSharp 0.107 counts a tensor that became a Parameter once more, for good; nothing lives.</summary>
+    private static long CountedTwice()
+    {
+        long before = Tensor.TotalCount;
+        new TorchSharp.Modules.Parameter(zeros(1)).Dispose();
+        return Tensor.TotalCount - before;
+    }
+
+    [Fact]
+    public void ACallThatThrowsLeavesNoTensorBehind()
+    {
+        using var embedding = new Embedding(4, 3);
+        using var renormed = new Embedding(4, 3, maxNorm: 1);
+        using Tensor bad = Indices(1, 9);
+        using Tensor floats = zeros(2);
+        long before = LiveTensors();
+        for (int i = 0; i < 10; i++)
+        {
+            Assert.Throws<ArgumentOutOfRangeException>(() => embedding.forward(bad));
+            Assert.Throws<ArgumentOutOfRangeException>(() => renormed.forward(bad));
+            Assert.Throws<ArgumentException>(() => embedding.forward(floats));
+            Assert.Throws<ArgumentOutOfRangeException>(() => embedding.Lookup(9));
+            Assert.Throws<ArgumentOutOfRangeException>(() => new Embedding(4, 3, paddingIdx: 9));
+        }
+        Assert.Equal(before, LiveTensors());
+    }
+
+    [Fact]
+    public void ALayerMadeInsideADisposeScopeOutlivesIt()
+    {
+        Embedding embedding;
+        using (NewDisposeScope())
+        {
+            embedding = new Embedding(4, 3, paddingIdx: 1);
+            embedding.Lookup(1);
+        }
+        using (embedding)
+        using (Tensor row = embedding.Lookup(1))
+        {
+            Assert.Equal([0f, 0f, 0f], Floats(row));
+            Assert.False(embedding.Weight.IsInvalid);
+        }
+    }
+
+    [Fact]
+    public void EightThreadsReadOneLayer()
+    {
+        using Tensor table = Table(100, 3);
+        using var embedding = Embedding.FromPretrained(table);
+        Parallel.For(0, 8, thread =>
+        {
+            var span = new float[3];
+            for (int i = 0; i < 500; i++)
+            {
+                long row = (thread * 31 + i) % 100;
+                using Tensor found = embedding.Lookup(row);
+                embedding.Lookup([row], span.AsSpan());
+                Assert.Equal([row * 3f, row * 3f + 1, row * 3f + 2], span);
+                Assert.Equal(span, Floats(found));
+            }
+        });
+    }
+}

@@ -1,0 +1,116 @@
+using static EmbeddingWrapper.Tests.Shared;
+
+namespace EmbeddingWrapper.Tests;
+
+public class LookupTests
+{
+    [Fact]
+    public void PlainNumbersGiveRowsWithGradients()
+    {
+        using var embedding = Embedding.FromPretrained(Table(), freeze: false);
+        using Tensor rows = embedding.Lookup(3, 1, 3);
+        using (Tensor loss = rows.sum()) loss.backward();
+
+        Assert.Equal([3L, 3L], rows.shape);
+        Assert.Equal([9f, 10f, 11f, 3f, 4f, 5f, 9f, 10f, 11f], Floats(rows));
+        Assert.Equal([0f, 0f, 0f, 1f, 1f, 1f, 0f, 0f, 0f, 2f, 2f, 2f], Floats(embedding.Weight.grad!));
+    }
+
+    [Fact]
+    public void NoNumbersGiveAnEmptyTensor()
+    {
+        using var embedding = new Embedding(4, 3);
+        using Tensor rows = embedding.Lookup();
+        Assert.Equal([0L, 3L], rows.shape);
+    }
+
+    private static void SpanLookupEqualsForward<T>(ScalarType dtype) where T : unmanaged
+    {
+        using Tensor table = Table(6, 3, dtype);
+        using var embedding = Embedding.FromPretrained(table);
+        long[] indices = [5, 0, 5, 2];
+        using Tensor input = tensor(indices);
+        using Tensor expected = embedding.forward(input);
+        var fromLong = new T[12];
+        var fromInt = new T[12];
+
+        embedding.Lookup(indices.AsSpan(), fromLong);
+        embedding.Lookup<T>(indices.Select(i => (int)i).ToArray().AsSpan(), fromInt);
+
+        Assert.Equal(Bits(expected), System.Runtime.InteropServices.MemoryMarshal.AsBytes(fromLong.AsSpan()).ToArray());
+        Assert.Equal(fromLong, fromInt);
+    }
+
+    [Fact] public void SpanLookupEqualsForwardForFloat() => SpanLookupEqualsForward<float>(ScalarType.Float32);
+    [Fact] public void SpanLookupEqualsForwardForDouble() => SpanLookupEqualsForward<double>(ScalarType.Float64);
+    [Fact] public void SpanLookupEqualsForwardForHalf() => SpanLookupEqualsForward<Half>(ScalarType.Float16);
+    [Fact] public void SpanLookupEqualsForwardForBFloat16() => SpanLookupEqualsForward<BFloat16>(ScalarType.BFloat16);
+    [Fact] public void SpanLookupEqualsForwardForLong() => SpanLookupEqualsForward<long>(ScalarType.Int64);
+    [Fact] public void SpanLookupEqualsForwardForByte() => SpanLookupEqualsForward<byte>(ScalarType.Byte);
+
+    [Fact]
+    public void ATransposedTableIsReadThroughItsStrides()
+    {
+        using Tensor table = Table(3, 4);
+        using Tensor transposed = table.t();
+        using var embedding = Embedding.FromPretrained(transposed);
+        var row = new float[3];
+
+        embedding.Lookup([1], row.AsSpan());
+
+        Assert.Equal([1f, 5f, 9f], row);
+    }
+
+    [Fact]
+    public void WithMaxNormTheTableIsRescaledAsForwardDoes()
+    {
+        using Tensor table = tensor(new float[,] { { 3, 4 }, { 3, 4 } });
+        using var embedding = Embedding.FromPretrained(table, maxNorm: 1);
+        var row = new float[2];
+
+        embedding.Lookup([1], row.AsSpan());
+
+        Assert.Equal([0.6f, 0.8f], row);
+        Assert.Equal([3f, 4f, 0.6f, 0.8f], Floats(table));
+    }
+
+    [Theory]
+    [InlineData(4)]
+    [InlineData(-1)]
+    [InlineData(long.MaxValue)]
+    public void ABadIndexIsNamedAndNothingIsWritten(long bad)
+    {
+        using var embedding = new Embedding(4, 3);
+        float[] destination = [7, 7, 7, 7, 7, 7];
+
+        var error = Assert.Throws<ArgumentOutOfRangeException>(() => embedding.Lookup([0, bad], destination.AsSpan()));
+
+        Assert.Equal("indices", error.ParamName);
+        Assert.Equal(bad, error.ActualValue);
+        Assert.Contains($"index out of range in self: index {bad} at position [1] is not in [0, 4)", error.Message);
+        Assert.All(destination, value => Assert.Equal(7f, value));
+    }
+
+    [Fact]
+    public void ADestinationOfAnotherLengthOrTypeIsRefused()
+    {
+        using var embedding = new Embedding(4, 3);
+
+        var length = Assert.Throws<ArgumentException>(() => embedding.Lookup([0, 1], new float[5].AsSpan()));
+        var type = Assert.Throws<ArgumentException>(() => embedding.Lookup([0], new double[3].AsSpan()));
+
+        Assert.Contains("2 rows of 3 are 6 elements, and the destination has 5", length.Message);
+        Assert.Contains("The table holds Float32, and the destination Double", type.Message);
+    }
+
+    [Fact]
+    public void ATableThatIsNotOnTheCpuIsRefused()
+    {
+        using Tensor elsewhere = empty(4, 3, device: META);
+        using var embedding = Embedding.FromPretrained(elsewhere);
+
+        var error = Assert.Throws<InvalidOperationException>(() => embedding.Lookup([0], new float[3].AsSpan()));
+
+        Assert.Contains("meta", error.Message);
+    }
+}

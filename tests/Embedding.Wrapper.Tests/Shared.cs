@@ -1,0 +1,58 @@
+global using TorchSharp;
+global using Xunit;
+global using static TorchSharp.torch;
+using System.Runtime.CompilerServices;
+
+// The seed, the default dtype and the count of live tensors are the process's.
+[assembly: Xunit.v3.Parallelization(Mode = Xunit.Sdk.ParallelMode.None)]
+
+namespace EmbeddingWrapper.Tests;
+
+internal static class Shared
+{
+    /// <summary>0, 1, 2, … row by row.</summary>
+    public static Tensor Table(long rows = 4, long columns = 3, ScalarType dtype = ScalarType.Float32)
+    {
+        using Tensor numbers = arange(rows * columns, dtype: dtype);
+        return numbers.reshape(rows, columns);
+    }
+
+    public static Tensor Indices(params long[] indices) => tensor(indices);
+
+    /// <summary>The memory of a tensor, row-major: what "the same" means in these tests.</summary>
+    public static byte[] Bits(Tensor tensor)
+    {
+        using Tensor detached = tensor.detach();
+        using Tensor contiguous = detached.contiguous();
+        return contiguous.bytes.ToArray();
+    }
+
+    public static void AssertSameBits(Tensor expected, Tensor actual)
+    {
+        Assert.Equal(expected.shape, actual.shape);
+        Assert.Equal(expected.dtype, actual.dtype);
+        Assert.Equal(Bits(expected), Bits(actual));
+    }
+
+    public static float[] Floats(Tensor tensor)
+    {
+        using Tensor detached = tensor.detach();
+        using Tensor contiguous = detached.contiguous();
+        return contiguous.data<float>().ToArray();
+    }
+
+    /// <summary>The number of native tensors that live once what nobody refers to is collected.</summary>
+    public static long LiveTensors()
+    {
+        for (int i = 0; i < 2; i++)
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+        }
+        return Tensor.TotalCount;
+    }
+
+    /// <summary>Runs the body where no local of it can keep an object alive afterwards.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static void Isolated(Action body) => body();
+}
