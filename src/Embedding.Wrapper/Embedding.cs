@@ -251,8 +251,8 @@ public partial class Embedding : nn.Module<Tensor, Tensor>
             using var grad = no_grad();
             _weight.normal_();
             if (PaddingIdx is not long padding) return;
-            using Tensor row = _weight[padding];
-            row.zero_();
+            using Tensor row = _weight.select(0, padding);
+            row.zero_().Dispose(); // unlike normal_, it gives a second handle
         }
         catch (ExternalException error)
         {
