@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Writes the goldens anew from both versions, then checks them with both.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+results=parity-scripts/.results # inside the repository, which is all that the other Debian sees
+trap 'rm -rf "$results"' EXIT
+generate=("${PYTHON:-/usr/bin/python3}" -B parity-scripts/generate_goldens.py)
+with_2_14=parity-scripts/with_pytorch_2.14.sh
+
+"${generate[@]}" write "$results"
+$with_2_14 /usr/bin/python3 -B parity-scripts/generate_goldens.py write "$results"
+"${generate[@]}" merge "$results"
+"${generate[@]}" check
+$with_2_14 parity-scripts/check_goldens.sh

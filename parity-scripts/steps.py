@@ -1,0 +1,102 @@
+"""The words in which scenarios are declared: `do.forward("m", "i", "y")` is one step.
+
+A step is checked here against the format, so that a scenario file cannot write what the README does not know.
+"""
+
+from encoding import encode_number
+
+OPTIONS = ("padding_idx", "max_norm", "norm_type", "scale_grad_by_freq", "sparse")
+
+# The arguments of each step, in the order in which the goldens write them and in which a call may give them.
+ARGUMENTS = {
+    "tensor": ("as", "value", "layout"),
+    "seed": ("value",),
+    "default_dtype": ("dtype",),
+    "randn": ("shape", "dtype", "as"),
+    "embedding": ("as", "num_embeddings", "embedding_dim", *OPTIONS, "dtype"),
+    "from_pretrained": ("as", "embeddings", "freeze", *OPTIONS),
+    "functional": ("as", "input", "weight", *OPTIONS),
+    "forward": ("of", "input", "as"),
+    "backward": ("of", "gradient", "retain_graph", "create_graph"),
+    "grad": ("of", "wrt", "gradient", "create_graph", "as"),
+    "op": ("name", "of", "as"),
+    "show": ("what",),
+    "repr": ("of",),
+    "parameters": ("of",),
+    "state_dict": ("of",),
+    "load_state_dict": ("of", "state", "strict"),
+    "save_load": ("from", "to"),
+    "to": ("of", "dtype"),
+    "train": ("of",),
+    "eval": ("of",),
+    "requires_grad_": ("of", "value"),
+    "zero_grad": ("of",),
+    "reset_parameters": ("of",),
+    "set_weight": ("of", "to", "requires_grad"),
+    "write": ("to", "row", "value"),
+    "sequential": ("as", "of"),
+    "linear": ("as", "in_features", "out_features"),
+    "hook": ("of", "kind", "as"),
+    "unhook": ("of",),
+    "sgd": ("as", "parameters", "lr", "momentum"),
+    "step": ("of",),
+}
+OPS = ("sum", "square", "exp", "clone", "detach", "sigmoid", "prod", "mul", "add", "matmul_t", "unsqueeze0", "unsqueeze1",
+       "to_dense", "coalesce", "contiguous")
+LAYOUTS = ("transposed", "strided", "expanded", "expanded_columns", "narrowed")
+ALWAYS_GIVES = ("randn", "functional", "forward", "grad", "show", "repr", "parameters", "state_dict", "load_state_dict")
+MODES = ("no_grad", "inference_mode")
+
+
+class Step:
+    """What a scenario declares: the arguments, and whether the step gives a result or raises."""
+
+    def __init__(self, do, arguments, gives, raises, dotnet):
+        self.do, self.arguments, self.gives, self.raises, self.dotnet = do, arguments, gives, raises, dotnet
+
+    def text(self, result):
+        """The step as the golden holds it. `result` is {"gives": ...}, {"raises": ...} or {}."""
+        step = {"do": self.do, **{name: written(value) for name, value in self.arguments.items()}, **result}
+        if self.dotnet:
+            step["dotnet"] = self.dotnet
+        return step
+
+
+def written(value):
+    return [written(entry) for entry in value] if isinstance(value, (list, tuple)) else encode_number(value)
+
+
+class Scenario:
+    """`proves` names items of the specification: one string, separated by spaces."""
+
+    def __init__(self, name, proves, steps):
+        self.name, self.proves, self.steps = name, proves.split(), list(steps)
+
+
+class Do:
+    """`do.<step>(...)`; `as` and `from`, which Python keeps for itself, are given by position or as `as_`, `from_`.
+
+    gives=False leaves a result out (it is not portable), gives=True asks an `op` for its result, raises=True expects an
+    exception, and because="..." with text="..." says that .NET raises with a text of its own.
+    """
+
+    def __getattr__(self, do):
+        names = ARGUMENTS[do]
+
+        def build(*positional, gives=None, raises=False, text=None, because=None, **named):
+            given = dict(zip(names, positional))
+            for name, value in named.items():
+                name = {"as_": "as", "from_": "from"}.get(name, name)
+                assert name not in given and name in (*names, *MODES), f"{do}: {name}"
+                given[name] = value
+            assert len(positional) <= len(names), do
+            assert given.get("name") in OPS if do == "op" else True, given
+            assert given.get("layout") in (None, *LAYOUTS), given
+            arguments = {name: given[name] for name in (*names, *MODES) if name in given}
+            dotnet = {"text": text, "because": because} if because else None
+            return Step(do, arguments, do in ALWAYS_GIVES if gives is None else gives, raises, dotnet)
+
+        return build
+
+
+do = Do()

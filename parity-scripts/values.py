@@ -1,0 +1,57 @@
+"""The tensors that scenarios start from, as the goldens write them."""
+
+import math
+import random
+
+from encoding import FLOATS, rows_of, text_of
+
+ALL_FLOATS = tuple(FLOATS)
+
+
+def seeded(*key):
+    """Data that depends on nothing but the scenario it is for, so that a new scenario moves no other one's numbers."""
+    return random.Random("/".join(map(str, key)))
+
+
+def flattened(nested):
+    return [number for entry in nested for number in flattened(entry)] if isinstance(nested, (list, tuple)) else [nested]
+
+
+def shape_of(nested):
+    return [len(nested), *(shape_of(nested[0]) if nested else [])] if isinstance(nested, (list, tuple)) else []
+
+
+def value(dtype, nested, shape=None, requires_grad=False):
+    """Of nested lists of numbers; of a flat list when `shape` is given."""
+    shape = list(shape_of(nested) if shape is None else shape)
+    texts = [text_of(number, dtype) for number in flattened(nested)]
+    assert len(texts) == math.prod(shape), (nested, shape)
+    flag = {"requires_grad": True} if requires_grad else {}
+    return {"dtype": dtype, "shape": shape, **flag, "data": rows_of(texts, shape)}
+
+
+def indices(nested, dtype="int64", shape=None):
+    return value(dtype, nested, shape)
+
+
+def counting(rows, columns, dtype="float32", requires_grad=False):
+    """0, 1, 2, ...: a reader sees at once which row a result came from."""
+    return value(dtype, list(range(rows * columns)), [rows, columns], requires_grad)
+
+
+def ones(shape, dtype="float32"):
+    return value(dtype, [1] * math.prod(shape), shape)
+
+
+def ugly_number(rng):
+    """A number with a full mantissa, seldom of another order of magnitude: sums of these round at every step."""
+    return rng.uniform(-3, 3) * rng.choice((1, 1, 1, 0.01, 30))
+
+
+def ugly(rng, shape, dtype="float32", requires_grad=False):
+    return value(dtype, [ugly_number(rng) for _ in range(math.prod(shape))], shape, requires_grad)
+
+
+def drawn(rng, rows, shape, dtype="int64"):
+    """Indices into a table of `rows` rows."""
+    return value(dtype, [rng.randrange(rows) for _ in range(math.prod(shape))], shape)

@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Runs a command of this repository with PyTorch 2.14.1, in a Debian sid of its own. Needs root, debootstrap and 1.7 GB.
+#
+# PYTORCH_ROOT names the folder of the Debian, reused when it is there. sid moves on: once it has a newer PyTorch, give
+# DEBIAN_MIRROR a snapshot of the day, such as http://snapshot.debian.org/archive/debian/20261101T000000Z.
+set -euo pipefail
+version=2.14.1
+repository=$(cd "$(dirname "$0")/.." && pwd)
+export root=${PYTORCH_ROOT:-${XDG_CACHE_HOME:-$HOME/.cache}/embedding-wrapper/pytorch-$version}
+
+if [ ! -x "$root/usr/bin/python3" ]; then
+    unfinished=$root.unfinished # so that an interrupted run is not taken for a whole one
+    rm -rf "$unfinished"
+    mkdir -p "$unfinished"
+    debootstrap --variant=minbase --include=python3-torch,ca-certificates sid "$unfinished" \
+        "${DEBIAN_MIRROR:-http://deb.debian.org/debian}" >&2
+    mv "$unfinished" "$root"
+fi
+
+found=$(chroot "$root" dpkg-query --show --showformat='${source:Upstream-Version}' python3-torch)
+if [[ $found != "$version"* ]]; then
+    echo "$root has PyTorch $found, not $version: remove it and set DEBIAN_MIRROR (see the head of $0)." >&2
+    exit 1
+fi
+
+# A mount namespace of its own: the mounts end with the command, however it ends, and runs side by side do not meet.
+exec unshare --mount bash -euc '
+    mkdir -p "$root$1"
+    mount --bind "$1" "$root$1"
+    mountpoint -q "$root/proc" || mount -t proc proc "$root/proc"
+    exec chroot "$root" bash -c "cd \"\$1\"; shift; exec \"\$@\"" - "$@"' - "$repository" "$@"
