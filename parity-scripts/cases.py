@@ -61,6 +61,13 @@ def possible(layout, shape):
     return None if layout is None or len(shape) < (2 if layout in ("transposed", "expanded_columns") else 1) else layout
 
 
+def memory_text(case):
+    """How a case's tensors lie where they are not row-major: `, table strided, indices transposed`."""
+    layouts = {"table": case.get("table_layout"), "gradient": case.get("gradient"),
+               "indices": possible(case.get("index_layout"), case["shape"])}
+    return "".join(f", {what} {layout}" for what, layout in layouts.items() if layout)
+
+
 def tensor(name, value, layout=None):
     """A `tensor` step whose data is what the layout can hold: equal rows when expanded."""
     shape, layout = value["shape"], possible(layout, value["shape"])

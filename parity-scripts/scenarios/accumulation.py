@@ -6,7 +6,7 @@ from cases import given, told
 from steps import Scenario, do
 from values import ALL_FLOATS, counting, drawn, indices, ones, seeded, ugly, value
 
-ABOUT = "Where gradients of one weight meet they add: dense in place, sparse by merging or appending entries, mixed to dense."
+ABOUT = "Where gradients of one weight meet they add: dense in place, sparse by merging or appending, mixed to dense."
 
 CONTIGUOUS, EXPANDED = "contiguous", "expanded"
 
@@ -42,11 +42,12 @@ def dense_and_dense():
         *backward(2, [2], ones([1, 2])), do.show("m.weight.grad"),
     ])
     yield Scenario("an empty look-up adds nothing", "G16 G27", [
-        *table(), *backward(1, [1, 2], ones([2, 2])), *backward(2, [], value("float32", [], [0, 2])), do.show("m.weight.grad")])
+        *table(), *backward(1, [1, 2], ones([2, 2])), *backward(2, [], value("float32", [], [0, 2])),
+        do.show("m.weight.grad")])
 
 
-PAIRS = (([1, 0], [1, 2]), ([3, 1], [1, 3]), ([3, 1, 2], [3, 1, 2]), ([2], [1]), ([1], [1]), ([0, 1], [2, 3]), ([2, 3], [0, 1]),
-         ([1, 1], [1]), ([], [1, 2]), ([1, 2], []), ([], []), ([0, 0, 3], [3, 0]))
+PAIRS = (([1, 0], [1, 2]), ([3, 1], [1, 3]), ([3, 1, 2], [3, 1, 2]), ([2], [1]), ([1], [1]), ([0, 1], [2, 3]),
+         ([2, 3], [0, 1]), ([1, 1], [1]), ([], [1, 2]), ([1, 2], []), ([], []), ([0, 0, 3], [3, 0]))
 
 
 def sparse_and_sparse():
@@ -85,7 +86,7 @@ def in_one_loss(memory, first, second):
 
 
 def sparse_of_every_dtype():
-    """libtorch can add no two sparse float16 gradients, and bfloat16 ones only by merging (padding makes them contiguous)."""
+    """libtorch adds no two sparse float16 gradients, and bfloat16 ones only by merging (padding makes them contiguous)."""
     for dtype, padding, memory in itertools.product(ALL_FLOATS, (None, 2), (CONTIGUOUS, EXPANDED)):
         options = given({"padding_idx": padding}, "padding_idx")
         name = f"two sparse, {memory}, {dtype}{told(options)}"
@@ -115,15 +116,16 @@ def dense_and_sparse():
         rng = seeded(name)
         calls = []
         for at, sparse in enumerate(order):
-            calls += [do.functional(f"y{at}", "i", "w", gives=False, sparse=sparse), do.tensor(f"g{at}", ugly(rng, (4, 2), dtype)),
-                      do.backward(f"y{at}", f"g{at}"), do.show("w.grad")]
+            calls += [do.functional(f"y{at}", "i", "w", gives=False, sparse=sparse),
+                      do.tensor(f"g{at}", ugly(rng, (4, 2), dtype)), do.backward(f"y{at}", f"g{at}"), do.show("w.grad")]
         yield Scenario(name, "G20", [
             do.tensor("w", counting(4, 2, dtype, requires_grad=True)), do.tensor("i", drawn(rng, 4, (4,))), *calls])
     for sparse in (False, True):
         words = "sparse" if sparse else "dense"
         yield Scenario(f"the weight itself in the loss, {words}", "G20", [
             *table(sparse=sparse), do.tensor("i", indices([1, 1, 3])), do.forward("m", "i", "y"),
-            do.op("sum", ["y"], "a"), do.op("square", ["m.weight"], "q"), do.op("sum", ["q"], "b"), do.op("add", ["a", "b"], "s"),
+            do.op("sum", ["y"], "a"), do.op("square", ["m.weight"], "q"), do.op("sum", ["q"], "b"),
+            do.op("add", ["a", "b"], "s"),
             do.backward("s"), do.show("m.weight.grad")])
         for first in ("functional", "module"):
             one, other = [do.functional("y", "i", "m.weight", gives=False)], [do.forward("m", "i", "z", gives=False)]

@@ -2,11 +2,11 @@
 
 import itertools
 
-from cases import SHAPES, TABLE_LAYOUTS, distinct, given, pairwise, possible, shape_text, tensor, told
+from cases import SHAPES, TABLE_LAYOUTS, distinct, given, memory_text, pairwise, shape_text, tensor, told
 from steps import Scenario, do
 from values import ALL_FLOATS, counting, drawn, indices, ones, seeded, ugly, value
 
-ABOUT = "The dense gradient adds each output row's gradient to its table row, one after the other in the order of the indices."
+ABOUT = "The dense gradient adds each output row's gradient to its table row, one after the other, in the indices' order."
 
 INDEX = ("int64", "int32")
 GRADIENTS = (None, "transposed", "strided", "expanded", "expanded_columns", "narrowed")
@@ -21,10 +21,7 @@ def combinations():
                          table_layout=TABLE_LAYOUTS, index_layout=(None, "transposed", "strided", "narrowed"),
                          gradient=GRADIENTS):
         options = given(case, "padding_idx")
-        memory = [f"{what} {case[key]}" for what, key in (("table", "table_layout"), ("gradient", "gradient")) if case[key]]
-        if possible(case["index_layout"], case["shape"]):
-            memory.append(f"indices {case['index_layout']}")
-        name = ", ".join([f"{case['dtype']}; {case['index']} {shape_text(case['shape'])}{told(options)}", *memory])
+        name = f"{case['dtype']}; {case['index']} {shape_text(case['shape'])}{told(options)}{memory_text(case)}"
         rng = seeded(name)
         yield Scenario(name, "G1 G2 G4 G28 G29", [
             tensor("w", ugly(rng, (4, 3), case["dtype"]), case["table_layout"]),
@@ -38,8 +35,7 @@ def functional():
     for case in pairwise(seeded("dense functional"), dtype=ALL_FLOATS, shape=SHAPES, index=INDEX,
                          padding_idx=(None, 0, 3, -1, -4), table_layout=TABLE_LAYOUTS):
         options = given(case, "padding_idx")
-        memory = f", {case['table_layout']}" if case["table_layout"] else ""
-        name = f"functional: {case['dtype']}{memory}; {case['index']} {shape_text(case['shape'])}{told(options)}"
+        name = f"functional: {case['dtype']}; {case['index']} {shape_text(case['shape'])}{told(options)}{memory_text(case)}"
         rng = seeded(name)
         yield Scenario(name, "G1 G4 F8", [
             tensor("w", ugly(rng, (4, 3), case["dtype"], requires_grad=True), case["table_layout"]),

@@ -5,9 +5,9 @@ import math
 
 from cases import given, pairwise, shape_text, told
 from steps import Scenario, do
-from values import counting, indices, seeded, ugly, value
+from values import counting, indices, seeded, ugly
 
-ABOUT = "A gradient made with create_graph can be differentiated again, dense and sparse, and then gives what it gives in PyTorch."
+ABOUT = "A gradient made with create_graph can be differentiated again, dense and sparse."
 
 
 def squared_loss(**options):

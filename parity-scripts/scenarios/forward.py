@@ -1,10 +1,10 @@
 """Look-ups: every index shape and memory layout on every dtype of table."""
 
-from cases import SHAPES, TABLE_LAYOUTS, distinct, given, pairwise, possible, shape_text, tensor, told
+from cases import SHAPES, TABLE_LAYOUTS, distinct, given, memory_text, pairwise, shape_text, tensor, told
 from steps import Scenario, do
 from values import ALL_FLOATS, counting, drawn, indices, seeded, ugly, value
 
-ABOUT = "A look-up copies rows bit for bit, whatever the shape and memory of the indices and the dtype and memory of the table."
+ABOUT = "A look-up copies rows bit for bit, for any shape and memory of the indices, any dtype and memory of the table."
 
 INTEGER_TABLES = ("uint8", "int8", "int16", "int32", "int64", "bool")
 INDEX = ("int64", "int32")
@@ -20,10 +20,7 @@ SPECIALS = {
 
 
 def named(case, columns, options):
-    memory = case.get("table_layout") or "row-major"
-    index_memory = possible(case.get("index_layout"), case["shape"])
-    return (f"{case['dtype']} {columns}, {memory}; {case['index']} {shape_text(case['shape'])}"
-            f"{', ' + index_memory if index_memory else ''}{told(options)}")
+    return f"{case['dtype']} {columns}; {case['index']} {shape_text(case['shape'])}{told(options)}{memory_text(case)}"
 
 
 def shapes_and_layouts():
@@ -41,17 +38,18 @@ def shapes_and_layouts():
 
 
 def integer_tables():
-    for case in pairwise(seeded("integer tables"), dtype=INTEGER_TABLES, shape=SHAPES, table_layout=TABLE_LAYOUTS, index=INDEX,
-                         padding_idx=(None, 1)):
+    for case in pairwise(seeded("integer tables"), dtype=INTEGER_TABLES, shape=SHAPES, table_layout=TABLE_LAYOUTS,
+                         index=INDEX, padding_idx=(None, 1), functional=(False, True)):
         options = given(case, "padding_idx")
-        name = named(case, "4x3", options)
+        name = f"{'functional: ' if case['functional'] else ''}{named(case, '4x3', options)}"
+        look_up = [do.functional("y", "i", "w", **options)] if case["functional"] else [
+            do.from_pretrained("m", "w", **options), do.forward("m", "i", "y")]
         rng = seeded(name)
         low, high = {"bool": (0, 1), "uint8": (0, 255)}.get(case["dtype"], (-100, 100))
         yield Scenario(name, "F1 F12 P7 U5", [
             tensor("w", value(case["dtype"], [rng.randint(low, high) for _ in range(12)], (4, 3)), case["table_layout"]),
-            tensor("i", drawn(rng, 4, case["shape"], case["index"])),
-            do.from_pretrained("m", "w", **options),
-            do.forward("m", "i", "y"),
+            do.tensor("i", drawn(rng, 4, case["shape"], case["index"])),
+            *look_up,
         ])
 
 

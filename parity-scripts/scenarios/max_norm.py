@@ -2,7 +2,7 @@
 
 import itertools
 
-from cases import TABLE_LAYOUTS, SHAPES, distinct, given, pairwise, possible, shape_text, tensor, told
+from cases import SHAPES, TABLE_LAYOUTS, distinct, given, pairwise, possible, shape_text, tensor, told
 from steps import Scenario, do
 from values import ALL_FLOATS, counting, drawn, indices, ones, seeded, ugly, value
 
@@ -124,7 +124,7 @@ def repeated():
                 *looked_up([5, 0, 3, 3, 1, 5]), *looked_up([0, 1, 2, 3], times=2),
             ])
     yield Scenario("equal indices give equal rows of norm 1 or less", "U4 N2", [
-        do.tensor("w", ugly(seeded("U4"), (22, 5))),
+        do.tensor("w", ugly(seeded("U4"), (9, 4))),
         do.from_pretrained("m", "w", freeze=False, max_norm=1.0),
         *looked_up([2, 8, 8, 6]),
     ])
@@ -161,7 +161,7 @@ def any_mode():
 
 
 def index_memory():
-    for layout, dtype, shape in itertools.product(("transposed", "strided", "expanded", "narrowed"), ("int64", "int32"), ((3,), (2, 3))):
+    for layout, dtype, shape in itertools.product(TABLE_LAYOUTS[1:], ("int64", "int32"), ((3,), (2, 3))):
         if possible(layout, shape):
             name = f"{dtype} indices {shape_text(shape)} {layout}"
             yield Scenario(name, "N11", [
@@ -197,7 +197,7 @@ def gradients():
         do.backward("sum", "g"),
         do.show("m.weight.grad"),
     ])
-    for used, raises in (("the weight", True), ("a clone", False)):
+    for used, raises in (("the weight", True), ("a clone of the weight", False)):
         refused = {"raises": True, "text": CHANGED_IN_BETWEEN, "because": OWN_TYPE_NAMES} if raises else {}
         yield Scenario(f"{used} in the graph before the look-up", "N14 X23", [
             do.tensor("w", counting(4, 2)),
@@ -220,6 +220,16 @@ def gradients():
         do.backward("s"),
         do.show("m.weight.grad"),
     ])
+    # Upstream asks forward mode for this tangent; two backward passes give it too, and TorchSharp has only those.
+    yield Scenario("a tangent of ones stays ones", "U13 N16", [
+        do.tensor("w", counting(6, 2, "float64")),
+        do.from_pretrained("m", "w", freeze=False, max_norm=1.0),
+        do.tensor("i", indices([0, 1, 2, 2])), do.forward("m", "i", "y"),
+        do.tensor("g", value("float64", [0] * 8, [4, 2], requires_grad=True)),
+        do.grad("y", "m.weight", "g", create_graph=True, as_="d"),
+        do.tensor("tangent", ones([6, 2], "float64")), do.op("mul", ["d", "tangent"], "p"), do.op("sum", ["p"], "s"),
+        do.backward("s"), do.show("g.grad"),
+    ])
     for name, raises in (("clone", False), ("exp", True)):
         refused = {"raises": True, "text": CHANGED_IN_BETWEEN, "because": OWN_TYPE_NAMES} if raises else {}
         yield Scenario(f"functional on the result of {name}", "N17 X23", [
@@ -235,8 +245,9 @@ def gradients():
 
 def training():
     for sparse, momentum in itertools.product((False, True), (None, 0.5)):
-        options = {**({"momentum": momentum} if momentum else {})}
-        yield Scenario(f"a step may leave the limit until the next look-up{', sparse' if sparse else ''}{told(options)}", "N18", [
+        options = {"momentum": momentum} if momentum else {}
+        yield Scenario(f"a step may leave the limit until the next look-up{told(given({'sparse': sparse}, 'sparse'))}"
+                       f"{told(options)}", "N18", [
             do.tensor("w", value("float32", [[0.5, 0.5], [0.25, 0], [2, 2]])),
             do.from_pretrained("m", "w", freeze=False, max_norm=1.0, sparse=sparse),
             do.sgd("o", ["m.weight"], 0.5, **options),

@@ -2,7 +2,7 @@
 
 import itertools
 
-from cases import SHAPES, TABLE_LAYOUTS, distinct, given, pairwise, possible, shape_text, tensor, told
+from cases import SHAPES, TABLE_LAYOUTS, distinct, given, memory_text, pairwise, shape_text, tensor, told
 from steps import Scenario, do
 from values import ALL_FLOATS, counting, drawn, indices, ones, seeded, ugly, value
 
@@ -15,17 +15,16 @@ def module(value_of_table, **options):
 
 def combinations():
     for case in pairwise(seeded("scale"), dtype=ALL_FLOATS, shape=(*SHAPES, (7,), (3, 3)), padding_idx=(None, 0, 2, -1),
-                         index=("int64", "int32"), columns=(1, 3, 8), layout=TABLE_LAYOUTS,
-                         index_layout=(None, "transposed", "strided", "expanded"), gradient=(None, "transposed", "expanded")):
+                         index=("int64", "int32"), columns=(1, 3, 8), table_layout=TABLE_LAYOUTS,
+                         index_layout=(None, "transposed", "strided", "expanded"),
+                         gradient=(None, "transposed", "expanded")):
         options = given(case, "padding_idx")
-        memory = [f"{what} {case[key]}" for what, key in (("table", "layout"), ("gradient", "gradient")) if case[key]]
-        if possible(case["index_layout"], case["shape"]):
-            memory.append(f"indices {case['index_layout']}")
-        name = ", ".join([f"{case['dtype']} 4x{case['columns']}; {case['index']} {shape_text(case['shape'])}{told(options)}", *memory])
+        name = (f"{case['dtype']} 4x{case['columns']}; {case['index']} {shape_text(case['shape'])}{told(options)}"
+                f"{memory_text(case)}")
         rng = seeded(name)
         gradient_shape = (*case["shape"], case["columns"])
         yield Scenario(name, "G5 G6 F16", [
-            tensor("w", ugly(rng, (4, case["columns"]), case["dtype"]), case["layout"]),
+            tensor("w", ugly(rng, (4, case["columns"]), case["dtype"]), case["table_layout"]),
             tensor("i", drawn(rng, 4, case["shape"], case["index"]), case["index_layout"]),
             do.from_pretrained("m", "w", freeze=False, scale_grad_by_freq=True, **options),
             do.forward("m", "i", "y"),

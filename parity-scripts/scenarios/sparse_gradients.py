@@ -2,7 +2,7 @@
 
 import itertools
 
-from cases import SHAPES, TABLE_LAYOUTS, distinct, given, pairwise, possible, shape_text, tensor, told
+from cases import SHAPES, TABLE_LAYOUTS, distinct, given, memory_text, pairwise, shape_text, tensor, told
 from steps import Scenario, do
 from values import ALL_FLOATS, counting, drawn, flattened, indices, ones, seeded, shape_of, ugly, value
 
@@ -21,21 +21,19 @@ def backward_of(case, rng):
 
 
 def named(case, options):
-    memory = [f"{what} {case[key]}" for what, key in (("table", "layout"), ("gradient", "gradient")) if case.get(key)]
-    if possible(case.get("index_layout"), case["shape"]):
-        memory.append(f"indices {case['index_layout']}")
-    return ", ".join([f"{case['dtype']}; {case['index']} {shape_text(case['shape'])}{told(options)}", *memory])
+    return f"{case['dtype']}; {case['index']} {shape_text(case['shape'])}{told(options)}{memory_text(case)}"
 
 
 def combinations():
     for case in pairwise(seeded("sparse"), dtype=ALL_FLOATS, shape=(*SHAPES, (7,)), padding_idx=(None, 0, 2, -1),
-                         index=("int64", "int32"), layout=TABLE_LAYOUTS, index_layout=(None, "transposed", "strided", "narrowed"),
+                         index=("int64", "int32"), table_layout=TABLE_LAYOUTS,
+                         index_layout=(None, "transposed", "strided", "narrowed"),
                          gradient=(None, SUMMED, "transposed", "expanded", "narrowed")):
         options = given(case, "padding_idx")
         name = named(case, options)
         rng = seeded(name)
         yield Scenario(name, "G7 G8 G9 G10 X20", [
-            tensor("w", ugly(rng, (4, 3), case["dtype"]), case["layout"]),
+            tensor("w", ugly(rng, (4, 3), case["dtype"]), case["table_layout"]),
             tensor("i", drawn(rng, 4, case["shape"], case["index"]), case["index_layout"]),
             do.from_pretrained("m", "w", freeze=False, sparse=True, **options),
             do.forward("m", "i", "y"),
@@ -101,7 +99,8 @@ def lookup_of(index, dtype="float32", rows=4, **options):
 
 
 def padded():
-    for index, gradient in itertools.product(([0, 1, 0, 2], [1, 1, 1], [[1, 0], [2, 1]], [3, 3], [1], []), ("given", SUMMED)):
+    looked_up = ([0, 1, 0, 2], [1, 1, 1], [[1, 0], [2, 1]], [3, 3], [1], [])
+    for index, gradient in itertools.product(looked_up, ("given", SUMMED)):
         numbers = list(range(2 * len(flattened(index))))
         send = [do.op("sum", ["y"], "s"), do.backward("s")] if gradient == SUMMED else [
             do.tensor("g", value("float32", numbers, [*shape_of(index), 2])), do.backward("y", "g")]
