@@ -1,0 +1,155 @@
+using TorchSharp;
+
+namespace EmbeddingWrapper.Repl;
+
+/// <summary>
+/// The documentation page of <c>torch.nn.Embedding</c> in C#, then real word vectors. Each step of the page stands alone, so
+/// that it can be copied. <c>parity-scripts/tour.py</c> runs the same steps under the same headings on PyTorch, and a test
+/// compares the results.
+/// </summary>
+/// <inheritdoc cref="Tour(Action{TourStep})"/>
+internal sealed class GuidedTour(Action<TourStep> report) : Tour(report)
+{
+    /// <summary>Runs all steps.</summary>
+    public void Run()
+    {
+        Layer();
+        MaxNorm();
+        Padding();
+        Sparse();
+        WordVectors();
+    }
+
+    private void Layer()
+    {
+        Step("A table of 10 vectors of size 3, and a batch of 2 samples of 4 indices each", () =>
+        {
+            torch.manual_seed(0);
+            using var embedding = new Embedding(10, 3);
+            var input = torch.tensor(new long[,] { { 1, 2, 4, 5 }, { 4, 3, 2, 9 } });
+            Print(embedding.call(input));
+        });
+
+        Step("The layer and its only parameter", () =>
+        {
+            torch.manual_seed(0);
+            using var embedding = new Embedding(10, 3);
+            Print(embedding);
+            Print(embedding.Weight);
+        });
+
+        Step("A padding index: its row starts as zeros", () =>
+        {
+            torch.manual_seed(0);
+            using var embedding = new Embedding(10, 3, paddingIdx: 0);
+            var input = torch.tensor(new long[,] { { 0, 2, 0, 5 } });
+            Print(embedding.call(input));
+        });
+
+        Step("Pretrained vectors, frozen unless told otherwise", () =>
+        {
+            var weight = torch.tensor(new float[,] { { 1, 2.3f, 3 }, { 4, 5.1f, 6.3f } });
+            using var embedding = Embedding.FromPretrained(weight);
+            var input = torch.tensor(new long[] { 1 });
+            Print(embedding.call(input));
+        });
+    }
+
+    private void MaxNorm()
+    {
+        FailingStep("max_norm: the look-up writes to the weight, so a use of the weight before it cannot be differentiated", () =>
+        {
+            torch.manual_seed(3);
+            using var embedding = new Embedding(3, 5, maxNorm: 1);
+            var w = torch.randn(7, 5, requires_grad: true);
+            var idx = torch.tensor(new long[] { 1, 2 });
+
+            var a = embedding.Weight.matmul(w.t());
+            var b = embedding.call(idx).matmul(w.t());
+            var loss = (a.unsqueeze(0) + b.unsqueeze(1)).sigmoid().prod();
+            loss.backward();
+        });
+
+        Step("max_norm with a clone of the weight: it can; and the two rows that were looked up now have norm 1", () =>
+        {
+            torch.manual_seed(3);
+            using var embedding = new Embedding(3, 5, maxNorm: 1);
+            var w = torch.randn(7, 5, requires_grad: true);
+            var idx = torch.tensor(new long[] { 1, 2 });
+
+            var a = embedding.Weight.clone().matmul(w.t());
+            var b = embedding.call(idx).matmul(w.t());
+            var loss = (a.unsqueeze(0) + b.unsqueeze(1)).sigmoid().prod();
+            loss.backward();
+
+            Print(loss);
+            Print(embedding.Weight);
+            Print(embedding.Weight.detach().norm(dim: 1));
+        });
+    }
+
+    private void Padding()
+    {
+        Step("The padding row gets no gradient", () =>
+        {
+            torch.manual_seed(0);
+            using var embedding = new Embedding(4, 3, paddingIdx: 2);
+            var input = torch.tensor(new long[,] { { 0, 2 }, { 2, 3 } });
+            embedding.call(input).sum().backward();
+            Print(embedding.Weight);
+            Print(embedding.Weight.grad);
+        });
+
+        Step("The padding row may be overwritten: a look-up returns what it holds", () =>
+        {
+            torch.manual_seed(0);
+            using var embedding = new Embedding(4, 3, paddingIdx: 2);
+            using (torch.no_grad())
+            {
+                embedding.Weight[2] = torch.ones(3);
+            }
+            Print(embedding.call(torch.tensor(new long[] { 2 })));
+        });
+    }
+
+    private void Sparse()
+    {
+        Step("A sparse gradient holds the rows that were looked up and no others", () =>
+        {
+            torch.manual_seed(0);
+            using var embedding = new Embedding(10, 3, paddingIdx: 0, sparse: true);
+            var input = torch.tensor(new long[,] { { 0, 2, 0, 5 } });
+            embedding.call(input).sum().backward();
+            Print(embedding);
+            Print(embedding.Weight.grad);
+        });
+    }
+
+    private void WordVectors()
+    {
+        string[] words = [];
+        var vectors = new float[0, 0];
+
+        Step("Real vectors: the 2,000 most frequent words of GloVe 6B, 100 numbers each", () =>
+        {
+            (words, vectors) = GloVe.Read("glove.6B.100d.first2000.txt");
+            using var glove = Embedding.FromPretrained(vectors);
+            Print(glove);
+            Print(glove.Weight);
+            Print(glove.Lookup(Array.IndexOf(words, "river")));
+        });
+
+        Step("The five nearest words by cosine similarity", () =>
+        {
+            using var glove = Embedding.FromPretrained(vectors);
+            foreach (string word in new[] { "river", "monday", "music", "france", "three" })
+            {
+                var vector = glove.Lookup(Array.IndexOf(words, word));
+                var similarity = torch.nn.functional.cosine_similarity(glove.Weight, vector);
+                var (values, indices) = similarity.topk(6); // the first is the word itself
+                var nearest = indices.data<long>().Zip(values.data<float>(), (i, value) => $"{words[i]} {value:F4}");
+                Print($"{word}: {string.Join(", ", nearest.Skip(1))}");
+            }
+        });
+    }
+}

@@ -1,0 +1,72 @@
+using TorchSharp;
+
+namespace EmbeddingWrapper.Repl;
+
+/// <summary>The command line: what is asked for, and the exit code.</summary>
+internal static class Program
+{
+    private const string Usage = "Usage: dotnet run --project src/Embedding.Wrapper.Repl [-- --help]";
+
+    private const string NoLibTorch =
+        "PyTorch's native library does not load: build with the package libtorch-cpu (-p:TorchBackend=cpu).";
+
+    private const string Help = $"""
+        {Usage}
+
+        Without arguments: a guided tour of the embedding layer. Each step shows the C# that it runs, then its result.
+        Colour is left out when the output is redirected or NO_COLOR is set.
+        """;
+
+    private static int Main(string[] args) => Run(args, Console.Out, Console.Error, HasColour());
+
+    /// <summary>Runs the command that <paramref name="args"/> name.</summary>
+    /// <returns>0: done. 1: PyTorch's native library is missing. 2: <paramref name="args"/> are not understood.</returns>
+    public static int Run(string[] args, TextWriter output, TextWriter error, bool colour = false)
+    {
+        switch (args)
+        {
+            case []:
+                if (!HasLibTorch())
+                {
+                    error.WriteLine(NoLibTorch);
+                    return 1;
+                }
+                var writer = new TourWriter(output, colour);
+                writer.Opening();
+                new GuidedTour(writer.Step).Run();
+                return 0;
+
+            case ["--help" or "-h"]:
+                output.WriteLine(Help);
+                return 0;
+
+            default:
+                error.WriteLine(Usage);
+                return 2;
+        }
+    }
+
+    private static bool HasColour() =>
+        !Console.IsOutputRedirected
+        && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR"))
+        && Environment.GetEnvironmentVariable("TERM") != "dumb";
+
+    private static bool HasLibTorch()
+    {
+        // TorchSharp 0.107 prints the trace of its search to the console before it throws.
+        TextWriter console = Console.Out;
+        Console.SetOut(TextWriter.Null);
+        try
+        {
+            return torch.__version__.Length > 0;
+        }
+        catch (Exception error) when (error is TypeInitializationException or NotSupportedException or DllNotFoundException)
+        {
+            return false;
+        }
+        finally
+        {
+            Console.SetOut(console);
+        }
+    }
+}
