@@ -75,7 +75,7 @@ public class LifetimeTests
     }
 
     /// <summary>TorchSharp 0.107 counts a tensor that became a Parameter once more, for good; nothing lives.</summary>
-    private static long CountedTwice()
+    internal static long CountedTwice()
     {
         long before = Tensor.TotalCount;
         new TorchSharp.Modules.Parameter(zeros(1)).Dispose();

@@ -1,0 +1,147 @@
+#!/usr/bin/python3
+"""The guided tour on real PyTorch: the results that tests/Embedding.Wrapper.Tests compares the C# tour with.
+
+    parity-scripts/tour.py write    writes tests/Embedding.Wrapper.Tests/Tour.verified.txt
+    parity-scripts/tour.py check    runs the steps again and fails if a byte differs
+
+The steps and their headings are those of src/Embedding.Wrapper.Repl/GuidedTour.cs. Nothing of the file comes from C#.
+PyTorch 1.13.1 and 2.14.1 write the same bytes.
+"""
+
+import os
+import pathlib
+import sys
+
+# libtorch's vector kernels sum in an order that depends on the processor; with the plain ones the digits are the same everywhere.
+os.environ["ATEN_CPU_CAPABILITY"] = "default"
+
+import torch
+from torch import nn
+
+REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
+GOLDEN = REPOSITORY / "tests/Embedding.Wrapper.Tests/Tour.verified.txt"
+GLOVE = REPOSITORY / "src/Embedding.Wrapper.Repl/Data/glove.6B.100d.first2000.txt"
+
+lines = []
+
+
+def step(heading, seed=0):
+    lines.extend(([""] if lines else []) + [f"# {heading}"])
+    torch.manual_seed(seed)
+
+
+def show(value):
+    lines.append(str(value))
+
+
+def layer():
+    step("A table of 10 vectors of size 3, and a batch of 2 samples of 4 indices each")
+    embedding = nn.Embedding(10, 3)
+    input = torch.LongTensor([[1, 2, 4, 5], [4, 3, 2, 9]])
+    show(embedding(input))
+
+    step("The layer and its only parameter")
+    embedding = nn.Embedding(10, 3)
+    show(embedding)
+    show(embedding.weight)
+
+    step("A padding index: its row starts as zeros")
+    embedding = nn.Embedding(10, 3, padding_idx=0)
+    input = torch.LongTensor([[0, 2, 0, 5]])
+    show(embedding(input))
+
+    step("Pretrained vectors, frozen unless told otherwise")
+    weight = torch.FloatTensor([[1, 2.3, 3], [4, 5.1, 6.3]])
+    embedding = nn.Embedding.from_pretrained(weight)
+    input = torch.LongTensor([1])
+    show(embedding(input))
+
+
+def max_norm():
+    # A seed whose loss is not on the edge between two texts of four decimals.
+    step("max_norm: the look-up writes to the weight, so a use of the weight before it cannot be differentiated", seed=3)
+    embedding = nn.Embedding(3, 5, max_norm=True)
+    w = torch.randn((7, 5), requires_grad=True)
+    idx = torch.tensor([1, 2])
+    a = embedding.weight @ w.t()
+    b = embedding(idx) @ w.t()
+    loss = (a.unsqueeze(0) + b.unsqueeze(1)).sigmoid().prod()
+    try:
+        loss.backward()
+    except RuntimeError as error:
+        # After the sentence comes a hint, whose words differ between the versions.
+        show("RuntimeError: " + str(error).split(" Hint:")[0])
+
+    step("max_norm with a clone of the weight: it can; and the two rows that were looked up now have norm 1", seed=3)
+    embedding = nn.Embedding(3, 5, max_norm=True)
+    w = torch.randn((7, 5), requires_grad=True)
+    idx = torch.tensor([1, 2])
+    a = embedding.weight.clone() @ w.t()
+    b = embedding(idx) @ w.t()
+    loss = (a.unsqueeze(0) + b.unsqueeze(1)).sigmoid().prod()
+    loss.backward()
+    show(loss)
+    show(embedding.weight)
+    show(embedding.weight.detach().norm(dim=1))
+
+
+def padding():
+    step("The padding row gets no gradient")
+    embedding = nn.Embedding(4, 3, padding_idx=2)
+    input = torch.LongTensor([[0, 2], [2, 3]])
+    embedding(input).sum().backward()
+    show(embedding.weight)
+    show(embedding.weight.grad)
+
+    step("The padding row may be overwritten: a look-up returns what it holds")
+    embedding = nn.Embedding(4, 3, padding_idx=2)
+    with torch.no_grad():
+        embedding.weight[2] = torch.ones(3)
+    show(embedding(torch.LongTensor([2])))
+
+
+def sparse():
+    step("A sparse gradient holds the rows that were looked up and no others")
+    embedding = nn.Embedding(10, 3, padding_idx=0, sparse=True)
+    input = torch.LongTensor([[0, 2, 0, 5]])
+    embedding(input).sum().backward()
+    show(embedding)
+    show(embedding.weight.grad)
+
+
+def word_vectors():
+    step("Real vectors: the 2,000 most frequent words of GloVe 6B, 100 numbers each")
+    fields = [line.split(" ") for line in GLOVE.read_text(encoding="utf-8").splitlines()]
+    words = [word for word, *_ in fields]
+    vectors = torch.FloatTensor([[float(number) for number in numbers] for _, *numbers in fields])
+    glove = nn.Embedding.from_pretrained(vectors)
+    show(glove)
+    show(glove.weight)
+    show(glove(torch.tensor([words.index("river")])))
+
+    step("The five nearest words by cosine similarity")
+    for word in ["river", "monday", "music", "france", "three"]:
+        vector = glove(torch.tensor([words.index(word)]))
+        similarity = nn.functional.cosine_similarity(glove.weight, vector)
+        values, indices = similarity.topk(6)  # the first is the word itself
+        nearest = [f"{words[i]} {value:.4f}" for i, value in zip(indices, values)]
+        show(f"{word}: {', '.join(nearest[1:])}")
+
+
+def main(arguments):
+    if arguments not in (["write"], ["check"]):
+        print("usage: tour.py write | check", file=sys.stderr)
+        return 2
+    for part in (layer, max_norm, padding, sparse, word_vectors):
+        part()
+    text = "".join(f"{line}\n" for line in lines).encode("ascii")
+    if arguments == ["write"]:
+        GOLDEN.write_bytes(text)
+    elif GOLDEN.read_bytes() != text:
+        print(f"{GOLDEN.name} is not what PyTorch {torch.__version__} gives", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

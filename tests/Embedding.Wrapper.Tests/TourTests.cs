@@ -1,0 +1,158 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Text.RegularExpressions;
+using EmbeddingWrapper.Repl;
+using static EmbeddingWrapper.Tests.Shared;
+
+namespace EmbeddingWrapper.Tests;
+
+public partial class TourTests
+{
+    [Fact]
+    public void TheResultsArePyTorchs()
+    {
+        string folder = Path.GetDirectoryName(SourceFile())!;
+        string received = Path.Combine(folder, "Tour.received.txt");
+        string[] golden = File.ReadAllLines(Path.Combine(folder, "Tour.verified.txt"));
+        string[] expected = Array.ConvertAll(golden, InDotNetWords);
+
+        string text = string.Join("\n\n", Steps().Select(step => $"# {step.Heading}\n{string.Join('\n', step.Results)}"));
+        string[] actual = text.Split('\n');
+
+        File.Delete(received);
+        if (!actual.SequenceEqual(expected))
+        {
+            // Lines that mean the same stay as PyTorch wrote them, so a diff of the two files shows the mistake alone.
+            File.WriteAllLines(
+                received, actual.Select((line, i) => line == expected.ElementAtOrDefault(i) ? golden[i] : line));
+        }
+        Assert.Equal(expected, actual);
+    }
+
+    [Fact]
+    public void EachStepShowsItsHeadingThenItsCodeThenItsResults()
+    {
+        string text = Run().Output;
+        int end = 0;
+        foreach (TourStep step in Steps())
+        {
+            Assert.NotEmpty(step.Results);
+            ComesNext($". {step.Heading}\n");
+            IEnumerable<string> code = step.Code.Split('\n').Select(line => line.Length > 0 ? $"    {line}" : "");
+            ComesNext($"\n{string.Join('\n', code)}\n");
+            foreach (string result in step.Results) ComesNext($"\n{result}\n");
+        }
+        Assert.Equal(text.Length, end);
+
+        void ComesNext(string part)
+        {
+            int start = text.IndexOf(part, Math.Max(0, end - 1), StringComparison.Ordinal);
+            Assert.True(start >= 0, $"Not shown in its place: {part}");
+            end = start + part.Length;
+        }
+    }
+
+    [Fact]
+    public void TheCodeIsWholeStatementsWithoutTheIndentationOfTheSource()
+    {
+        foreach (TourStep step in Steps())
+        {
+            string[] lines = step.Code.Split('\n');
+            Assert.False(char.IsWhiteSpace(lines[0][0]));
+            Assert.Matches("[;}]$", lines[^1]);
+            Assert.Equal(step.Code.Count('{'), step.Code.Count('}'));
+        }
+    }
+
+    [Fact]
+    public void ItRunsToTheEndAndLeavesNoTensorBehind()
+    {
+        int layers = Steps().Sum(step => MadeLayer().Count(step.Code));
+        long countedTwice = LifetimeTests.CountedTwice(), before = LiveTensors();
+
+        (int exitCode, _, string error) = Run();
+
+        Assert.Equal(before + layers * countedTwice, Tensor.TotalCount);
+        Assert.Equal(0, exitCode);
+        Assert.Empty(error);
+    }
+
+    [Fact]
+    public void ColourAddsNothingButMarks()
+    {
+        string plain = Run().Output, coloured = Run(colour: true).Output;
+        Assert.DoesNotContain("\e", plain);
+        Assert.NotEqual(plain, coloured);
+        Assert.Equal(plain, Marks().Replace(coloured, ""));
+    }
+
+    [Theory]
+    [InlineData("--help")]
+    [InlineData("-h")]
+    public void HelpIsPrintedOnRequest(string argument)
+    {
+        (int exitCode, string output, string error) = Run([argument]);
+        Assert.Equal(0, exitCode);
+        Assert.StartsWith("Usage: ", output);
+        Assert.Empty(error);
+    }
+
+    [Theory]
+    [InlineData("nonsense")]
+    [InlineData("--help", "nonsense")]
+    public void UnknownArgumentsGetOneLineOfUsageAndExitCode2(params string[] arguments)
+    {
+        (int exitCode, string output, string error) = Run(arguments);
+        Assert.Equal(2, exitCode);
+        Assert.Empty(output);
+        Assert.StartsWith("Usage: ", error);
+        Assert.Equal(1, error.Count('\n'));
+    }
+
+    private static List<TourStep> Steps()
+    {
+        var steps = new List<TourStep>();
+        new GuidedTour(steps.Add).Run();
+        return steps;
+    }
+
+    private static (int ExitCode, string Output, string Error) Run(string[]? arguments = null, bool colour = false)
+    {
+        using var output = new StringWriter { NewLine = "\n" };
+        using var error = new StringWriter { NewLine = "\n" };
+        int exitCode = Program.Run(arguments ?? [], output, error, colour);
+        return (exitCode, output.ToString(), error.ToString());
+    }
+
+    /// <summary>
+    /// The golden is Python's own text. What .NET words differently: TorchSharp has no name for grad_fn, and libtorch's
+    /// error arrives as an exception of another name that holds libtorch's name of the tensor type.
+    /// </summary>
+    private static string InDotNetWords(string line) => GradFn().Replace(line, "requires_grad=True")
+        .Replace("RuntimeError: ", "ExternalException: ")
+        .Replace("torch.FloatTensor", "CPUFloatType");
+
+    [GeneratedRegex(@"grad_fn=<\w+>")]
+    private static partial Regex GradFn();
+
+    [GeneratedRegex(@"new Embedding\(|Embedding\.FromPretrained\(")]
+    private static partial Regex MadeLayer();
+
+    [GeneratedRegex(@"\e\[\d+m")]
+    private static partial Regex Marks();
+
+    private static string SourceFile([CallerFilePath] string path = "") => path;
+
+    /// <summary>
+    /// libtorch's vector kernels add in an order that depends on the processor; the goldens come from the plain ones.
+    /// libtorch reads the environment with getenv, which on Unix does not see what Environment.SetEnvironmentVariable writes.
+    /// </summary>
+    [ModuleInitializer]
+    internal static void UsePlainKernels()
+    {
+        if (!OperatingSystem.IsWindows()) SetEnv("ATEN_CPU_CAPABILITY", "default", 1);
+    }
+
+    [DllImport("libc", EntryPoint = "setenv")]
+    private static extern int SetEnv(string name, string value, int overwrite);
+}
