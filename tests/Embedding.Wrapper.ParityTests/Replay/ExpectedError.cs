@@ -1,0 +1,55 @@
+using System.Runtime.InteropServices;
+
+namespace EmbeddingWrapper.ParityTests.Replay;
+
+/// <summary>An error of PyTorch's, and what .NET has to throw for it.</summary>
+internal sealed class ExpectedError(string step, string pythonText, string? dotnetText)
+{
+    /// <summary>
+    /// What bad input gets: the step (any, where none is named), how PyTorch's text begins, the exception. The first row that fits counts.
+    /// </summary>
+    private static readonly (string? Step, string Text, Type Exception)[] Table =
+    [
+        // libtorch's own, which TorchSharp throws and the library never sees
+        ("backward", "", typeof(ExternalException)),
+        ("grad", "", typeof(ExternalException)),
+        ("op", "", typeof(ExternalException)),
+
+        // a padding index: the caller's argument, except where the weight was replaced by one that it does not fit
+        ("forward", "Padding_idx must be within num_embeddings", typeof(InvalidOperationException)),
+        (null, "Padding_idx must be within num_embeddings", typeof(ArgumentOutOfRangeException)),
+        ("embedding", "index 0 is out of bounds for dimension 0 with size 0", typeof(ArgumentOutOfRangeException)),
+        ("embedding", "Trying to create tensor with negative dimension", typeof(ArgumentOutOfRangeException)),
+
+        // a bad index, as PyTorch's plain, max_norm, no-row and no-column ways report it
+        (null, "index out of range in self", typeof(ArgumentOutOfRangeException)),
+        (null, "select(): index", typeof(ArgumentOutOfRangeException)),
+        (null, "index_select(): self indexing axis dim should be positive", typeof(ArgumentOutOfRangeException)),
+        (null, "INDICES element is out of DATA bounds", typeof(ArgumentOutOfRangeException)),
+
+        (null, "Expected tensor for argument #", typeof(ArgumentException)),
+        (null, "Embeddings parameter is expected to be 2-dimensional", typeof(ArgumentException)),
+        (null, "Only Tensors of floating point and complex dtype can require gradients", typeof(ArgumentException)),
+        ("to", "nn.Module.to only accepts", typeof(ArgumentException)),
+
+        // the state of the layer does not allow it
+        (null, "", typeof(InvalidOperationException)),
+    ];
+
+    /// <returns>What is wrong with the error that .NET gave, or null.</returns>
+    public string? Fault(Exception thrown)
+    {
+        Type expected = Table.First(row => (row.Step ?? step) == step && pythonText.StartsWith(row.Text, StringComparison.Ordinal)).Exception;
+        if (thrown.GetType() != expected) return $"{expected.Name} should be thrown and not {thrown.GetType().Name}";
+        string text = dotnetText ?? pythonText;
+        return thrown.Message.Contains(text, StringComparison.Ordinal) ? null : $"the message should hold {GoldenText.Quoted(text)}";
+    }
+
+    /// <summary>
+    /// Whether the step is a matter of the CPU: there alone libtorch reports a bad index (on CUDA it ends the process's context),
+    /// and the text names a type of the CPU.
+    /// </summary>
+    public bool IsOfTheCpu =>
+        pythonText.Contains("index", StringComparison.OrdinalIgnoreCase) || pythonText.Contains("indices", StringComparison.OrdinalIgnoreCase)
+        || pythonText.Contains("torch.", StringComparison.Ordinal);
+}

@@ -1,0 +1,79 @@
+using System.Text.Json;
+
+namespace EmbeddingWrapper.ParityTests.Replay;
+
+/// <summary>A file of scenarios in the format of parity-scripts/README.md.</summary>
+internal sealed class GoldenFile
+{
+    public const string Suffix = ".verified.json";
+
+    /// <summary>The environment variable that names another folder of scenario files to replay.</summary>
+    private const string FolderVariable = "EMBEDDING_WRAPPER_GOLDENS";
+
+    private static readonly Lazy<IReadOnlyList<GoldenFile>> Files = new(() =>
+        [.. Directory.GetFiles(Folder, $"*{Suffix}").Order(StringComparer.Ordinal).Select(path => new GoldenFile(path))]);
+
+    private GoldenFile(string path)
+    {
+        Name = Path.GetFileName(path);
+        JsonElement json = JsonDocument.Parse(File.ReadAllBytes(path)).RootElement;
+        Family = json.GetProperty("family").GetString()!;
+        About = json.GetProperty("about").GetString()!;
+        Scenarios = [.. json.GetProperty("scenarios").EnumerateArray().Select(scenario => new Scenario(this, scenario))];
+    }
+
+    public static IReadOnlyList<GoldenFile> All => Files.Value;
+
+    public static string? OtherFolder =>
+        Environment.GetEnvironmentVariable(FolderVariable) is { Length: > 0 } folder ? Path.GetFullPath(folder) : null;
+
+    public string Name { get; }
+
+    public string Family { get; }
+
+    public string About { get; }
+
+    public IReadOnlyList<Scenario> Scenarios { get; }
+
+    private static string Folder => OtherFolder ?? Path.Combine(AppContext.BaseDirectory, "Goldens");
+}
+
+/// <summary>Steps, and what PyTorch gave at each.</summary>
+internal sealed class Scenario
+{
+    private readonly JsonElement _json;
+
+    public Scenario(GoldenFile file, JsonElement json)
+    {
+        _json = json;
+        File = file;
+        Name = json.GetProperty("name").GetString()!;
+        Proves = [.. json.GetProperty("proves").EnumerateArray().Select(item => item.GetString()!)];
+        Steps = [.. json.GetProperty("steps").EnumerateArray().Select(step => new Step(step))];
+    }
+
+    public GoldenFile File { get; }
+
+    public string Name { get; }
+
+    /// <summary>What a table or a report calls it; unique.</summary>
+    public string FullName => $"{File.Family}: {Name}";
+
+    /// <summary>The items of the specification that it proves: <c>N2</c>.</summary>
+    public IReadOnlyList<string> Proves { get; }
+
+    public IReadOnlyList<Step> Steps { get; }
+
+    public static IEnumerable<Scenario> All => GoldenFile.All.SelectMany(file => file.Scenarios);
+
+    public static Scenario Find(string fullName) => All.Single(scenario => scenario.FullName == fullName);
+
+    /// <summary>The members before the steps, as the file spells them.</summary>
+    public string HeadText => string.Join(", ",
+        _json.EnumerateObject().Where(member => !member.NameEquals("steps")).Select(GoldenText.Member));
+
+    /// <summary>
+    /// CUDA reports no bad index, spells its types otherwise in messages, and draws other random numbers where a module refills itself.
+    /// </summary>
+    public bool CanRunOnCuda => Steps.All(step => step.Do != "reset_parameters" && step.Raises is not { IsOfTheCpu: true });
+}

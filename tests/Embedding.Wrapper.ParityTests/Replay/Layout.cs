@@ -1,0 +1,40 @@
+using static TorchSharp.torch;
+
+namespace EmbeddingWrapper.ParityTests.Replay;
+
+/// <summary>The same values in other memory.</summary>
+internal static class Layout
+{
+    /// <summary>What lies between the elements of a spaced-out tensor: a reader that ignores strides shows it.</summary>
+    private const int Filler = 113;
+
+    public static Tensor Of(Tensor plain, string? layout) => layout switch
+    {
+        null => plain,
+        "transposed" => plain.transpose(-1, -2).contiguous().transpose(-1, -2),
+        "strided" => Strided(plain),
+        "expanded" => plain.narrow(0, 0, Math.Min(1, plain.size(0))).clone().expand(plain.shape),
+        "expanded_columns" => plain.narrow(-1, 0, Math.Min(1, plain.size(-1))).clone().expand(plain.shape),
+        "narrowed" => Narrowed(plain),
+        _ => throw new GoldenFormatException($"No layout is called '{layout}'."),
+    };
+
+    private static Tensor Strided(Tensor plain)
+    {
+        long width = plain.size(-1);
+        Tensor wide = Filled([.. plain.shape[..^1], 2 * width], plain);
+        Tensor every = wide.slice(-1, 0, 2 * width, 2);
+        every.copy_(plain);
+        return every;
+    }
+
+    private static Tensor Narrowed(Tensor plain)
+    {
+        Tensor tall = Filled([plain.size(0) + 2, .. plain.shape[1..]], plain);
+        Tensor middle = tall.narrow(0, 1, plain.size(0));
+        middle.copy_(plain);
+        return middle;
+    }
+
+    private static Tensor Filled(long[] shape, Tensor like) => full(shape, Filler, like.dtype, like.device);
+}

@@ -1,0 +1,120 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace EmbeddingWrapper.ParityTests.Replay;
+
+// The steps that change a module, a tensor or an optimizer.
+internal sealed partial class ScenarioReplay
+{
+    [Does("load_state_dict")]
+    private Dictionary<string, object?> LoadStateDict(Arguments given)
+    {
+        nn.Module module = ModuleAt(given);
+        Dictionary<string, Tensor> state = given.Required("state").EnumerateObject()
+            .ToDictionary(entry => entry.Name, entry => TensorAt(entry.Value.GetString()!));
+        bool strict = given.Flag("strict", otherwise: true);
+        return WithTheSameWeights(module, () =>
+        {
+            (IList<string> missing, IList<string> unexpected) = module.load_state_dict(state, strict);
+            return new Dictionary<string, object?> { ["missing_keys"] = missing, ["unexpected_keys"] = unexpected };
+        });
+    }
+
+    [Does("save_load")]
+    private void SaveAndLoad(Arguments given)
+    {
+        string file = Path.GetTempFileName();
+        try
+        {
+            At<nn.Module>(given.Text("from")).save(file);
+            At<nn.Module>(given.Text("to")).load(file);
+        }
+        finally
+        {
+            File.Delete(file);
+        }
+    }
+
+    [Does("to")]
+    private void To(Arguments given)
+    {
+        nn.Module module = ModuleAt(given);
+        ScalarType dtype = GoldenText.Dtype(given.Text("dtype"));
+        WithTheSameWeights(module, () => module.to(dtype));
+    }
+
+    [Does("train")]
+    private void Train(Arguments given) => ModuleAt(given).train();
+
+    [Does("eval")]
+    private void Eval(Arguments given) => ModuleAt(given).eval();
+
+    [Does("requires_grad_")]
+    private void RequireGrad(Arguments given)
+    {
+        bool value = given.Flag("value");
+        object? of = At(given.Text("of"));
+        IEnumerable<Tensor> tensors = of is nn.Module module ? module.parameters() : [(Tensor)of!];
+        foreach (Tensor tensor in tensors) tensor.requires_grad_(value);
+    }
+
+    [Does("zero_grad")]
+    private void DropGradients(Arguments given)
+    {
+        object? of = At(given.Text("of"));
+        if (of is nn.Module module) module.zero_grad();
+        else if (of is SGD sgd) foreach (Parameter parameter in sgd.parameters()) parameter.grad = null; // TorchSharp's zero_grad fills with zeros
+        else ((optim.Optimizer)of!).zero_grad();
+    }
+
+    [Does("reset_parameters")]
+    private void ResetParameters(Arguments given)
+    {
+        var module = At<Embedding>(given.Text("of"));
+        WithTheSameWeights(module, () =>
+        {
+            module.ResetParameters();
+            return module;
+        });
+    }
+
+    [Does("set_weight")]
+    private void SetWeight(Arguments given)
+    {
+        Tensor tensor = TensorAt(given.Text("to"));
+        bool requiresGrad = given.Flag("requires_grad", otherwise: true);
+        // TorchSharp's Parameter empties the tensor that it is made of, so it gets an alias.
+        Parameter weight = tensor as Parameter ?? new Parameter(tensor.detach(), requiresGrad);
+        switch (At(given.Text("of")))
+        {
+            case Embedding module: module.Weight = weight; break;
+            case Linear module: module.weight = weight; break;
+            case var other: throw new GoldenFormatException($"A {other?.GetType().Name} has no weight to set.");
+        }
+    }
+
+    [Does("write")]
+    private void Write(Arguments given)
+    {
+        using var mode = no_grad();
+        Tensor target = TensorAt(given.Text("to"));
+        if (given.OptionalInteger("row") is long row) target = target[row];
+        target.copy_(TensorAt(given.Text("value")));
+    }
+
+    [Does("unhook")]
+    private void Unhook(Arguments given) => At<Action>(given.Text("of"))();
+
+    /// <summary>PyTorch's promise, on which an optimizer made before rests: the parameter stays the same object.</summary>
+    private static T WithTheSameWeights<T>(nn.Module module, Func<T> change)
+    {
+        Parameter[] before = Weights();
+        T result = change();
+        if (!before.SequenceEqual(Weights(), ReferenceEqualityComparer.Instance))
+            throw new InvalidOperationException("The parameter was replaced by another object.");
+        return result;
+
+        Parameter[] Weights() => [.. module.modules().Prepend(module).OfType<Embedding>().Select(embedding => embedding.Weight)];
+    }
+}

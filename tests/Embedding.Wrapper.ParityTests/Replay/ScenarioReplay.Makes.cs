@@ -1,0 +1,89 @@
+using System.Text.Json;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace EmbeddingWrapper.ParityTests.Replay;
+
+// The steps that make something: tensors, modules, optimizers, hooks.
+internal sealed partial class ScenarioReplay
+{
+    [Does("tensor")]
+    private Tensor MakeTensor(Arguments given)
+    {
+        JsonElement value = given.Required("value");
+        Tensor plain = TensorText.Decode(value).to(_device);
+        Tensor tensor = Layout.Of(plain, given.OptionalText("layout"));
+        return tensor.requires_grad_(value.TryGetProperty("requires_grad", out _));
+    }
+
+    [Does("seed")]
+    private void Seed(Arguments given) => manual_seed(given.Integer("value"));
+
+    [Does("default_dtype")]
+    private void DefaultDtype(Arguments given) => set_default_dtype(GoldenText.Dtype(given.Text("dtype")));
+
+    // Random numbers are drawn on the CPU, also for CUDA, whose generator gives others.
+    [Does("randn")]
+    private Tensor Draw(Arguments given) => randn(given.Integers("shape"), Dtype(given)).to(_device);
+
+    [Does("embedding")]
+    private Embedding MakeEmbedding(Arguments given)
+    {
+        Options options = Options.From(given);
+        return Place(new Embedding(given.Integer("num_embeddings"), given.Integer("embedding_dim"),
+            options.PaddingIdx, options.MaxNorm, options.NormType, options.ScaleGradByFreq, options.Sparse, dtype: Dtype(given)));
+    }
+
+    [Does("from_pretrained")]
+    private Embedding FromPretrained(Arguments given)
+    {
+        Options options = Options.From(given);
+        return Own(Embedding.FromPretrained(TensorAt(given.Text("embeddings")), given.Flag("freeze", otherwise: true),
+            options.PaddingIdx, options.MaxNorm, options.NormType, options.ScaleGradByFreq, options.Sparse));
+    }
+
+    [Does("sequential")]
+    private Sequential MakeSequential(Arguments given) => Own(nn.Sequential(given.Texts("of").Select(At<nn.Module<Tensor, Tensor>>)));
+
+    [Does("linear")]
+    private Linear MakeLinear(Arguments given) =>
+        Place(nn.Linear(given.Integer("in_features"), given.Integer("out_features"), hasBias: false));
+
+    [Does("sgd")]
+    private SGD MakeSgd(Arguments given) =>
+        Own(optim.SGD(given.Texts("parameters").Select(At<Parameter>).ToArray(), given.Number("lr"), given.OptionalNumber("momentum") ?? 0));
+
+    [Does("hook")]
+    private Action MakeHook(Arguments given)
+    {
+        var module = At<Embedding>(given.Text("of"));
+        switch (given.Text("kind"))
+        {
+            case "forward_pre": return module.register_forward_pre_hook((_, input) => input + 1).remove;
+            case "forward": return module.register_forward_hook((_, _, output) => output * 10).remove;
+            case var other: throw new GoldenFormatException($"No hook is called '{other}'.");
+        }
+    }
+
+    private T Place<T>(T module) where T : nn.Module
+    {
+        Own(module);
+        if (_device.type != DeviceType.CPU) module.to(_device);
+        return module;
+    }
+
+    private static ScalarType? Dtype(Arguments given) =>
+        given.OptionalText("dtype") is { } name ? GoldenText.Dtype(name) : null;
+
+    /// <summary>What the page calls the options of a look-up; an option that is left out has the page's default.</summary>
+    private sealed record Options(long? PaddingIdx, double? MaxNorm, double NormType, bool ScaleGradByFreq, bool Sparse)
+    {
+        public static Options From(Arguments given) => new(
+            given.OptionalInteger("padding_idx"),
+            given.OptionalNumber("max_norm"),
+            given.OptionalNumber("norm_type") ?? 2.0,
+            given.Flag("scale_grad_by_freq"),
+            given.Flag("sparse"));
+    }
+}

@@ -1,0 +1,64 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace EmbeddingWrapper.ParityTests.Replay;
+
+// The steps that read, and the paths by which all steps do: m.weight.grad
+internal sealed partial class ScenarioReplay
+{
+    [Does("show")]
+    private object? Show(Arguments given) => At(given.Text("what"));
+
+    [Does("repr")]
+    private string Repr(Arguments given) => ModuleAt(given).ToString()!;
+
+    [Does("parameters")]
+    private string[] ParameterNames(Arguments given) => [.. ModuleAt(given).named_parameters().Select(parameter => parameter.name)];
+
+    // PyTorch hands out detached tensors, TorchSharp the parameters themselves.
+    [Does("state_dict")]
+    private Dictionary<string, object?> StateDict(Arguments given) =>
+        ModuleAt(given).state_dict().ToDictionary(entry => entry.Key, object? (entry) => entry.Value.detach());
+
+    private nn.Module ModuleAt(Arguments given) => At<nn.Module>(given.Text("of"));
+
+    private Tensor TensorAt(string path) => At<Tensor>(path);
+
+    private Tensor? OptionalTensorAt(Arguments given, string name) => given.OptionalText(name) is { } path ? TensorAt(path) : null;
+
+    private T At<T>(string path) => At(path) switch
+    {
+        T found => found,
+        var other => throw new InvalidCastException($"'{path}' should be a {typeof(T).Name} and is {other?.GetType().Name ?? "null"}."),
+    };
+
+    private object? At(string path)
+    {
+        string[] parts = path.Split('.');
+        if (!_names.TryGetValue(parts[0], out object? found)) throw new KeyNotFoundException($"No step has made '{parts[0]}'.");
+        foreach (string part in parts[1..]) found = Member(found, part);
+        return found;
+    }
+
+    private static object? Member(object? of, string name) => (of, name) switch
+    {
+        (Sequential modules, _) when int.TryParse(name, out int at) => modules[at],
+        (Embedding module, "weight") => module.Weight,
+        (Embedding module, "num_embeddings") => module.NumEmbeddings,
+        (Embedding module, "embedding_dim") => module.EmbeddingDim,
+        (Embedding module, "padding_idx") => module.PaddingIdx,
+        (Embedding module, "max_norm") => module.MaxNorm,
+        (Embedding module, "norm_type") => module.NormType,
+        (Embedding module, "scale_grad_by_freq") => module.ScaleGradByFreq,
+        (Embedding module, "sparse") => module.Sparse,
+        (Linear module, "weight") => module.weight,
+        (nn.Module module, "training") => module.training,
+        (Tensor tensor, "grad") => tensor.grad,
+        (Tensor tensor, "requires_grad") => tensor.requires_grad,
+        (Tensor tensor, "is_leaf") => tensor.is_leaf,
+        (Tensor tensor, "is_sparse") => tensor.is_sparse,
+        (Tensor tensor, "dtype") => tensor.dtype,
+        (Tensor tensor, "shape") => tensor.shape,
+        _ => throw new GoldenFormatException($"A {of?.GetType().Name ?? "null"} has no '{name}'."),
+    };
+}
