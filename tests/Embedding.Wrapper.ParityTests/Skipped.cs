@@ -1,7 +1,21 @@
+using static TorchSharp.torch;
+
 namespace EmbeddingWrapper.ParityTests;
 
 /// <summary>Why a test is skipped.</summary>
 internal static class Skipped
 {
     public const string NoCuda = "no CUDA device";
+
+    public const string SparseAdamComesLater = "SparseAdam comes with the optimizers";
+
+    public const string AdagradComesLater = "Adagrad comes with the optimizers";
+
+    public const string NoForwardMode = "TorchSharp has no forward-mode differentiation";
+}
+
+/// <summary>What <c>SkipUnless</c> asks.</summary>
+public static class Cuda
+{
+    public static bool IsAvailable => cuda.is_available();
 }

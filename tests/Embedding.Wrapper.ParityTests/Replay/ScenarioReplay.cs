@@ -68,7 +68,7 @@ internal sealed partial class ScenarioReplay
             _received.Add(step.With(step.Expected));
             return null;
         }
-        string? received = thrown is not null ? ErrorText(thrown)
+        string? received = thrown is not null ? ErrorText(step, thrown)
             : step.Gives is not null ? GoldenText.Member("gives", GoldenText.Of(result)) : null;
         _received.Add(step.With(received));
         return $"""
@@ -101,10 +101,11 @@ internal sealed partial class ScenarioReplay
         return step.Gives is { } expected ? Difference.Between(expected, result, step.Ulp) : null;
     }
 
-    private static string ErrorText(Exception error) => GoldenText.Member("raises", GoldenText.Of(new Dictionary<string, object?>
+    // As in the goldens: the first line, which is all but a native stack, except where the further lines say something.
+    private static string ErrorText(Step step, Exception error) => GoldenText.Member("raises", GoldenText.Of(new Dictionary<string, object?>
     {
         ["type"] = error.GetType().Name,
-        ["text"] = error.Message,
+        ["text"] = step.Do == "load_state_dict" ? error.Message : error.Message.Split('\n')[0],
     }));
 
     /// <summary>The bits of every tensor that a failing step could reach.</summary>

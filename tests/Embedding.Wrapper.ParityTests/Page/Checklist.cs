@@ -1,0 +1,62 @@
+using System.Text.RegularExpressions;
+
+namespace EmbeddingWrapper.ParityTests.Page;
+
+/// <summary>checklist.md: what the page says, and what proves it.</summary>
+internal static class Checklist
+{
+    private const string UpstreamHeading = "# PyTorch's own tests";
+
+    private static readonly string[] Parts = File.ReadAllText(PageText.PathOf("checklist.md")).Split(UpstreamHeading);
+
+    public static ChecklistRow[] Page { get; } = Rows(Parts[0]);
+
+    public static ChecklistRow[] Upstream { get; } = Rows(Parts[1]);
+
+    private static ChecklistRow[] Rows(string markdown)
+    {
+        // a table is a heading, a rule of dashes and the rows
+        string[][] cells = [.. markdown.Split('\n').Where(line => line.StartsWith('|')).Select(line => line.Trim('|').Split(" | "))];
+        return [.. cells.Where((_, at) => !IsRule(at) && !(at + 1 < cells.Length && IsRule(at + 1)))
+            .Select(row => row.Length == 2 ? new ChecklistRow(row[0].Trim(), row[1].Trim())
+                : throw new FormatException($"Not two cells: {string.Join(" | ", row)}"))];
+
+        bool IsRule(int at) => cells[at].All(cell => cell.Trim() == "---");
+    }
+}
+
+/// <summary>A row of the checklist.</summary>
+internal sealed partial class ChecklistRow
+{
+    public ChecklistRow(string says, string proof)
+    {
+        Says = says;
+        string[] code = [.. Code().Matches(proof).Select(match => match.Groups[1].Value)];
+        Scenarios = [.. code.Where(text => text.Contains(": "))];
+        Tests = [.. code.Except(Scenarios)];
+        Skipped = [.. SkipRemark().Matches(proof).Select(match => match.Groups[1].Value)];
+        Items = SkipRemark().Replace(Code().Replace(proof, ""), "").Split([' ', ','], StringSplitOptions.RemoveEmptyEntries);
+    }
+
+    public string Says { get; }
+
+    /// <summary><c>Class.Method</c></summary>
+    public string[] Tests { get; }
+
+    /// <summary><c>family: scenario</c></summary>
+    public string[] Scenarios { get; }
+
+    /// <summary>Items of the specification, which the goldens' <c>proves</c> name.</summary>
+    public string[] Items { get; }
+
+    /// <summary>The reasons for which the row says that a test of it is skipped.</summary>
+    public string[] Skipped { get; }
+
+    public bool IsEmpty => Tests.Length + Scenarios.Length + Items.Length == 0;
+
+    [GeneratedRegex("`([^`]+)`")]
+    private static partial Regex Code();
+
+    [GeneratedRegex(@"\(skipped: ([^)]+)\)")]
+    private static partial Regex SkipRemark();
+}

@@ -1,0 +1,27 @@
+using System.Text.RegularExpressions;
+
+namespace EmbeddingWrapper.ParityTests.Page;
+
+/// <summary>The documentation page, as it was copied.</summary>
+internal static partial class PageText
+{
+    public static string Whole { get; } = File.ReadAllText(PathOf("embedding.txt")).Split(Rule, 2)[1];
+
+    /// <summary>Above it the file names the source and the licence.</summary>
+    private const string Rule = "--------------------------------------------------------------------------------\n";
+
+    public static string PathOf(string file) => Path.Combine(AppContext.BaseDirectory, "Page", file);
+
+    /// <summary>The arguments of a signature on the page: <c>freeze=True</c>.</summary>
+    public static string[] Arguments(string function)
+    {
+        string escaped = Regex.Escape(function).Replace("\\ ", "\\s+");
+        return Regex.Match(Whole, $@"{escaped}\s*\(([^)]*)\)\[source\]").Groups[1].Value.Split(", ");
+    }
+
+    /// <summary>The copy has lost some white space ("index.max_norm", "Default2"), so none of it counts.</summary>
+    public static string WithoutWhiteSpace(string text) => WhiteSpace().Replace(text, "");
+
+    [GeneratedRegex(@"\s+")]
+    private static partial Regex WhiteSpace();
+}

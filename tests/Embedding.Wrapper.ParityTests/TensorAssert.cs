@@ -1,0 +1,20 @@
+using EmbeddingWrapper.ParityTests.Replay;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace EmbeddingWrapper.ParityTests;
+
+internal static class TensorAssert
+{
+    /// <summary>The same dtype, shape and bits, wherever the tensors lie.</summary>
+    public static void Same(Tensor expected, Tensor actual)
+    {
+        Assert.Equal(expected.dtype, actual.dtype);
+        Assert.Equal(expected.shape, actual.shape);
+        Assert.Equal(TensorText.Bits(expected), TensorText.Bits(actual));
+    }
+
+    public static void AllTrue(Tensor condition) => Assert.True(condition.all().ToBoolean(), $"Not everywhere: {condition}");
+
+    public static void AllZero(Tensor tensor) => AllTrue(tensor == 0);
+}

@@ -1,0 +1,50 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace EmbeddingWrapper.ParityTests.Upstream;
+
+/// <summary>Compares derivatives in float64 with central differences: PyTorch's <c>gradcheck</c> and <c>gradgradcheck</c>.</summary>
+internal static class GradientCheck
+{
+    private const double Step = 1e-6, Tolerance = 1e-5;
+
+    /// <summary>The first derivative of <paramref name="function"/> by its argument, and the derivatives of that.</summary>
+    public static void FirstAndSecond(Func<Tensor, Tensor> function, Tensor argument)
+    {
+        First(function, argument);
+
+        Tensor result = function(argument);
+        Tensor gradient = randn_like(result).requires_grad_();
+        First(incoming => autograd.grad([function(argument)], [argument], [incoming], create_graph: true).Single(), gradient);
+    }
+
+    private static void First(Func<Tensor, Tensor> function, Tensor argument)
+    {
+        Tensor result = function(argument);
+        Tensor direction = randn_like(result); // the derivative of a number, this times the result, sees every element
+        Tensor analytic = autograd.grad([result], [argument], [direction]).Single();
+        Tensor numeric = Numeric(argument, () => (function(argument) * direction).sum().ToDouble());
+        Assert.True(analytic.allclose(numeric, rtol: Tolerance, atol: Tolerance), $"{analytic}\n{numeric}");
+    }
+
+    private static Tensor Numeric(Tensor argument, Func<double> number)
+    {
+        using Tensor memory = argument.detach();
+        Tensor numeric = empty_like(memory);
+        for (long at = 0; at < memory.numel(); at++)
+        {
+            using var scope = NewDisposeScope();
+            Tensor element = memory.view(-1)[at];
+            double usual = element.ToDouble();
+            double Moved(double to)
+            {
+                element.fill_(to);
+                return number();
+            }
+            double slope = (Moved(usual + Step) - Moved(usual - Step)) / (2 * Step);
+            element.fill_(usual);
+            numeric.view(-1)[at].fill_(slope);
+        }
+        return numeric;
+    }
+}
