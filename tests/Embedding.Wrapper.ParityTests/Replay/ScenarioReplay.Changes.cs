@@ -88,7 +88,10 @@ internal sealed partial class ScenarioReplay
         Parameter weight = tensor as Parameter ?? new Parameter(tensor.detach(), requiresGrad);
         switch (At(given.Text("of")))
         {
-            case Embedding module: module.Weight = weight; break;
+            case Embedding module:
+                Own(module.Weight); // the layer leaves the weight that it loses to whoever else holds it
+                module.Weight = weight;
+                break;
             case Linear module: module.weight = weight; break;
             case var other: throw new GoldenFormatException($"A {other?.GetType().Name} has no weight to set.");
         }
