@@ -8,6 +8,8 @@ public class ChecklistTests
 {
     private static readonly ChecklistRow[] Rows = [.. Checklist.Page, .. Checklist.Upstream];
 
+    private static readonly Scenario[] Scenarios = [.. GoldenFile.Own.SelectMany(file => file.Scenarios)];
+
     private static readonly ILookup<string, FactAttribute> Tests =
         (from type in typeof(ChecklistTests).Assembly.GetTypes()
          from method in type.GetMethods()
@@ -53,11 +55,11 @@ public class ChecklistTests
 
     [Fact]
     public void EveryScenarioThatIsNamedExists() =>
-        Assert.Subset(Scenario.All.Select(scenario => scenario.FullName).ToHashSet(), Rows.SelectMany(row => row.Scenarios).ToHashSet());
+        Assert.Subset(Scenarios.Select(scenario => scenario.FullName).ToHashSet(), Rows.SelectMany(row => row.Scenarios).ToHashSet());
 
     [Fact]
     public void EveryItemThatIsNamedIsProvedByAScenario() =>
-        Assert.Subset(Scenario.All.SelectMany(scenario => scenario.Proves).ToHashSet(), Rows.SelectMany(row => row.Items).ToHashSet());
+        Assert.Subset(Scenarios.SelectMany(scenario => scenario.Proves).ToHashSet(), Rows.SelectMany(row => row.Items).ToHashSet());
 
     [Fact]
     public void ATestThatIsSkippedIsNamedAsSuchWithItsReason() => Assert.All(Rows, row => Assert.Equal(

@@ -5,29 +5,31 @@ namespace EmbeddingWrapper.ParityTests.Replay;
 /// <summary>A file of scenarios in the format of parity-scripts/README.md.</summary>
 internal sealed class GoldenFile
 {
-    public const string Suffix = ".verified.json";
+    private const string Suffix = ".verified.json";
 
     /// <summary>The environment variable that names another folder of scenario files to replay.</summary>
     private const string FolderVariable = "EMBEDDING_WRAPPER_GOLDENS";
 
-    private static readonly Lazy<IReadOnlyList<GoldenFile>> Files = new(() =>
-        [.. Directory.GetFiles(Folder, $"*{Suffix}").Order(StringComparer.Ordinal).Select(path => new GoldenFile(path))]);
+    private static readonly Lazy<IReadOnlyList<GoldenFile>> OwnFiles = new(() => In(Path.Combine(AppContext.BaseDirectory, "Goldens")));
+
+    private static readonly Lazy<IReadOnlyList<GoldenFile>> FilesToReplay = new(() => OtherFolder is { } folder ? In(folder) : Own);
 
     private GoldenFile(string path)
     {
-        Name = Path.GetFileName(path);
         JsonElement json = JsonDocument.Parse(File.ReadAllBytes(path)).RootElement;
         Family = json.GetProperty("family").GetString()!;
         About = json.GetProperty("about").GetString()!;
         Scenarios = [.. json.GetProperty("scenarios").EnumerateArray().Select(scenario => new Scenario(this, scenario))];
     }
 
-    public static IReadOnlyList<GoldenFile> All => Files.Value;
+    /// <summary>The goldens of this repository.</summary>
+    public static IReadOnlyList<GoldenFile> Own => OwnFiles.Value;
+
+    /// <summary>Those, or the ones of the folder that the environment names.</summary>
+    public static IReadOnlyList<GoldenFile> ToReplay => FilesToReplay.Value;
 
     public static string? OtherFolder =>
         Environment.GetEnvironmentVariable(FolderVariable) is { Length: > 0 } folder ? Path.GetFullPath(folder) : null;
-
-    public string Name { get; }
 
     public string Family { get; }
 
@@ -35,7 +37,8 @@ internal sealed class GoldenFile
 
     public IReadOnlyList<Scenario> Scenarios { get; }
 
-    private static string Folder => OtherFolder ?? Path.Combine(AppContext.BaseDirectory, "Goldens");
+    private static IReadOnlyList<GoldenFile> In(string folder) =>
+        [.. Directory.GetFiles(folder, $"*{Suffix}").Order(StringComparer.Ordinal).Select(path => new GoldenFile(path))];
 }
 
 /// <summary>Steps, and what PyTorch gave at each.</summary>
@@ -63,10 +66,6 @@ internal sealed class Scenario
     public IReadOnlyList<string> Proves { get; }
 
     public IReadOnlyList<Step> Steps { get; }
-
-    public static IEnumerable<Scenario> All => GoldenFile.All.SelectMany(file => file.Scenarios);
-
-    public static Scenario Find(string fullName) => All.Single(scenario => scenario.FullName == fullName);
 
     /// <summary>The members before the steps, as the file spells them.</summary>
     public string HeadText => string.Join(", ",

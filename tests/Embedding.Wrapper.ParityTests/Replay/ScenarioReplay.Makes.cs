@@ -57,7 +57,7 @@ internal sealed partial class ScenarioReplay
     [Does("hook")]
     private Action MakeHook(Arguments given)
     {
-        var module = At<Embedding>(given.Text("of"));
+        var module = At<nn.Module<Tensor, Tensor>>(given.Text("of"));
         switch (given.Text("kind"))
         {
             case "forward_pre": return module.register_forward_pre_hook((_, input) => input + 1).remove;
