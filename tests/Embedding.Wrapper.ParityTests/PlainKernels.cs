@@ -4,8 +4,9 @@ using System.Runtime.InteropServices;
 namespace EmbeddingWrapper.ParityTests;
 
 /// <summary>
-/// Makes libtorch use its plain kernels, as the goldens were made: the vector kernels sum a norm in an order that depends on the
-/// processor (see parity-scripts/README.md). libtorch reads the variable once, when it is loaded, so this runs before any test.
+/// Makes libtorch use its plain kernels, as the goldens were made: the vector kernels sum a norm in an order that depends on
+/// the processor (see parity-scripts/README.md). libtorch reads the variable once, when it is loaded, so this runs before
+/// any test.
 /// </summary>
 internal static class PlainKernels
 {

@@ -16,7 +16,8 @@ internal static class Checklist
     private static ChecklistRow[] Rows(string markdown)
     {
         // a table is a heading, a rule of dashes and the rows
-        string[][] cells = [.. markdown.Split('\n').Where(line => line.StartsWith('|')).Select(line => line.Trim('|').Split(" | "))];
+        IEnumerable<string> lines = markdown.Split('\n').Where(line => line.StartsWith('|'));
+        string[][] cells = [.. lines.Select(line => line.Trim('|').Split(" | "))];
         return [.. cells.Where((_, at) => !IsRule(at) && !(at + 1 < cells.Length && IsRule(at + 1)))
             .Select(row => row.Length == 2 ? new ChecklistRow(row[0].Trim(), row[1].Trim())
                 : throw new FormatException($"Not two cells: {string.Join(" | ", row)}"))];

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Reflection;
 using System.Runtime.InteropServices;
+using System.Text.RegularExpressions;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -30,9 +31,9 @@ public class PageTests : IDisposable
     [Fact]
     public void FromPretrainedHasThePagesArgumentsInItsOrderWithItsDefaults()
     {
-        MethodInfo[] methods = [.. typeof(Embedding).GetMethods().Where(method => method.Name == nameof(Embedding.FromPretrained))];
+        MemberInfo[] methods = typeof(Embedding).GetMember(nameof(Embedding.FromPretrained));
         Assert.NotEmpty(methods);
-        Assert.All(methods, method => Assert.Equal(PageText.Arguments("from_pretrained"), InPython(method)));
+        Assert.All(methods, method => Assert.Equal(PageText.Arguments("from_pretrained"), InPython((MethodInfo)method)));
     }
 
     // The look-up
@@ -152,7 +153,8 @@ public class PageTests : IDisposable
         using var embedding = new Embedding(n, d, maxNorm: 1.0); // Python's True
         Tensor W = randn([m, d], requires_grad: true);
         Tensor idx = tensor(new long[] { 1, 2 });
-        Tensor a = (clones ? embedding.Weight.clone() : embedding.Weight).matmul(W.t()); // weight must be cloned for this to be differentiable
+        Tensor weight = clones ? embedding.Weight.clone() : embedding.Weight;
+        Tensor a = weight.matmul(W.t()); // weight must be cloned for this to be differentiable
         Tensor b = embedding.call(idx).matmul(W.t()); // modifies weight in-place
         Tensor @out = a.unsqueeze(0) + b.unsqueeze(1);
         Tensor loss = @out.sigmoid().prod();
@@ -200,9 +202,11 @@ public class PageTests : IDisposable
     [Fact]
     public void TheExampleOfFromPretrained()
     {
-        Tensor weight = tensor(new float[,] { { 1, 2.3f, 3 }, { 4, 5.1f, 6.3f } }); // FloatTensor containing pretrained weights
+        // FloatTensor containing pretrained weights
+        Tensor weight = tensor(new float[,] { { 1, 2.3f, 3 }, { 4, 5.1f, 6.3f } });
         using var embedding = Embedding.FromPretrained(weight);
-        TensorAssert.Same(tensor(new float[,] { { 4, 5.1f, 6.3f } }), embedding.call(tensor(new long[] { 1 }))); // index 1
+        // Get embeddings for index 1
+        TensorAssert.Same(tensor(new float[,] { { 4, 5.1f, 6.3f } }), embedding.call(tensor(new long[] { 1 })));
     }
 
     // from_pretrained
@@ -255,8 +259,10 @@ public class PageTests : IDisposable
         double normType = option == "norm_type" ? 1 : 2;
         bool scaleGradByFreq = option == "scale_grad_by_freq", sparse = option == "sparse";
         Tensor table = randn(4, 3) * 3;
-        using var made = new Embedding(4, 3, paddingIdx, maxNorm, normType, scaleGradByFreq, sparse) { Weight = new Parameter(table.clone()) };
-        using var given = Embedding.FromPretrained(table.clone(), false, paddingIdx, maxNorm, normType, scaleGradByFreq, sparse);
+        using var made = new Embedding(4, 3, paddingIdx, maxNorm, normType, scaleGradByFreq, sparse);
+        made.Weight = new Parameter(table.clone());
+        using var given = Embedding.FromPretrained(
+            table.clone(), false, paddingIdx, maxNorm, normType, scaleGradByFreq, sparse);
         using var plain = Embedding.FromPretrained(table.clone(), freeze: false);
 
         Tensor[] Results(Embedding embedding)
@@ -292,7 +298,7 @@ public class PageTests : IDisposable
     /// <summary>A C# signature, spelled as the page spells its own.</summary>
     private static string[] InPython(MethodBase method) => [.. method.GetParameters().Select(parameter =>
     {
-        string name = string.Concat(parameter.Name!.Select(letter => char.IsUpper(letter) ? $"_{char.ToLowerInvariant(letter)}" : $"{letter}"));
+        string name = Regex.Replace(parameter.Name!, "[A-Z]", capital => $"_{capital.Value.ToLowerInvariant()}");
         return !parameter.HasDefaultValue ? name : $"{name}=" + parameter.DefaultValue switch
         {
             null => "None",

@@ -51,7 +51,8 @@ internal static class ElementText
         }
     }
 
-    public static string Hex(ulong bits, ScalarType dtype) => bits.ToString($"x{2 * Size(dtype)}", CultureInfo.InvariantCulture);
+    public static string Hex(ulong bits, ScalarType dtype) =>
+        bits.ToString($"x{2 * Size(dtype)}", CultureInfo.InvariantCulture);
 
     public static int Size(ScalarType dtype) => dtype switch
     {
@@ -62,17 +63,20 @@ internal static class ElementText
         _ => throw new GoldenFormatException($"The goldens know no {dtype}."),
     };
 
-    /// <summary>How many floats of the dtype lie between two, plus one; 0 for the same number, however its zero is signed.</summary>
+    /// <summary>How many steps from float to float lead from one to the other. The two zeros are one.</summary>
     public static ulong Ulps(ulong a, ulong b, ScalarType dtype)
     {
-        if (!IsFloat(dtype) || double.IsNaN(Widen(a, dtype)) || double.IsNaN(Widen(b, dtype))) return a == b ? 0 : ulong.MaxValue;
-        long distance = Ordered(a) - Ordered(b);
-        return (ulong)Math.Abs(distance);
+        if (a == b) return 0;
+        if (!IsFloat(dtype) || IsNaN(a) || IsNaN(b)) return ulong.MaxValue;
+        return (ulong)Int128.Abs(Ordered(a) - Ordered(b));
 
-        long Ordered(ulong bits) => bits < Floats[dtype].Sign ? (long)bits : -(long)(bits - Floats[dtype].Sign);
+        bool IsNaN(ulong bits) => double.IsNaN(Widen(bits, dtype));
+
+        Int128 Ordered(ulong bits) => bits < Floats[dtype].Sign ? bits : -(Int128)(bits - Floats[dtype].Sign);
     }
 
-    private static uint Single(string text) => BitConverter.SingleToUInt32Bits(float.Parse(text, CultureInfo.InvariantCulture));
+    private static uint Single(string text) =>
+        BitConverter.SingleToUInt32Bits(float.Parse(text, CultureInfo.InvariantCulture));
 
     /// <summary>A bfloat16 is the upper half of a float32, rounded to even.</summary>
     private static ulong UpperHalf(uint bits) => (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
@@ -108,7 +112,7 @@ internal static class ElementText
             return $"{sign}{digits[0]}{fraction}e{(exponent < 0 ? '-' : '+')}{Math.Abs(exponent):00}";
         }
         if (exponent < 0) return $"{sign}0.{new string('0', -exponent - 1)}{digits}";
-        digits = digits.PadRight(exponent + 1, '0');
-        return digits.Length == exponent + 1 ? sign + digits : $"{sign}{digits[..(exponent + 1)]}.{digits[(exponent + 1)..]}";
+        int whole = exponent + 1;
+        return digits.Length <= whole ? sign + digits.PadRight(whole, '0') : $"{sign}{digits[..whole]}.{digits[whole..]}";
     }
 }

@@ -10,9 +10,11 @@ internal sealed class GoldenFile
     /// <summary>The environment variable that names another folder of scenario files to replay.</summary>
     private const string FolderVariable = "EMBEDDING_WRAPPER_GOLDENS";
 
-    private static readonly Lazy<IReadOnlyList<GoldenFile>> OwnFiles = new(() => In(Path.Combine(AppContext.BaseDirectory, "Goldens")));
+    private static readonly Lazy<IReadOnlyList<GoldenFile>> OwnFiles =
+        new(() => In(Path.Combine(AppContext.BaseDirectory, "Goldens")));
 
-    private static readonly Lazy<IReadOnlyList<GoldenFile>> FilesToReplay = new(() => OtherFolder is { } folder ? In(folder) : Own);
+    private static readonly Lazy<IReadOnlyList<GoldenFile>> FilesToReplay =
+        new(() => OtherFolder is { } folder ? In(folder) : Own);
 
     private GoldenFile(string path)
     {
@@ -72,7 +74,8 @@ internal sealed class Scenario
         _json.EnumerateObject().Where(member => !member.NameEquals("steps")).Select(GoldenText.Member));
 
     /// <summary>
-    /// CUDA reports no bad index, spells its types otherwise in messages, and draws other random numbers where a module refills itself.
+    /// CUDA reports no bad index, spells its types otherwise in messages, and draws other random numbers where a module
+    /// refills itself.
     /// </summary>
     public bool CanRunOnCuda => Steps.All(step => step.Do != "reset_parameters" && step.Raises is not { IsOfTheCpu: true });
 }

@@ -25,12 +25,11 @@ internal static class GoldenText
         ["bool"] = ScalarType.Bool,
     };
 
-    private static readonly Dictionary<ScalarType, string> DtypeNames = Dtypes.ToDictionary(pair => pair.Value, pair => pair.Key);
+    public static ScalarType Dtype(string name) => Dtypes.TryGetValue(name, out ScalarType dtype)
+        ? dtype : throw new GoldenFormatException($"The goldens know no dtype '{name}'.");
 
-    public static ScalarType Dtype(string name) =>
-        Dtypes.TryGetValue(name, out ScalarType dtype) ? dtype : throw new GoldenFormatException($"The goldens know no dtype '{name}'.");
-
-    public static string DtypeName(ScalarType dtype) => DtypeNames.GetValueOrDefault(dtype, dtype.ToString());
+    public static string DtypeName(ScalarType dtype) =>
+        Dtypes.Where(pair => pair.Value == dtype).Select(pair => pair.Key).SingleOrDefault() ?? $"{dtype}";
 
     /// <summary>JSON has no infinity and no NaN: a golden writes those as strings.</summary>
     public static double Number(JsonElement value) =>

@@ -7,8 +7,8 @@ using static TorchSharp.torch;
 namespace EmbeddingWrapper.ParityTests.Replay;
 
 /// <summary>
-/// What .NET gave in a scenario that failed, in the golden's own format, beside the golden in the source tree: the two can be laid
-/// side by side by any tool that compares files. Git ignores it, and the next run that passes removes it.
+/// What .NET gave in a scenario that failed, in the golden's own format, beside the golden in the source tree, for any tool
+/// that compares files. Git ignores it, and the next run that passes removes it.
 /// </summary>
 internal static class Received
 {
@@ -36,8 +36,14 @@ internal static class Received
 
     public static void Delete(Scenario scenario, Device device) => File.Delete(PathOf(scenario, device));
 
-    /// <summary>The scenario's name as a part of a file name: two scenarios of one family never share it.</summary>
-    public static string Slug(string name)
+    public static string FileName(Scenario scenario, Device device)
+    {
+        string onDevice = device.type == DeviceType.CPU ? "" : ".cuda";
+        return $"{scenario.File.Family}.{Slug(scenario.Name)}{onDevice}.received.json";
+    }
+
+    /// <summary>The scenario's name as a part of a file name.</summary>
+    private static string Slug(string name)
     {
         var slug = new StringBuilder();
         foreach (char letter in name)
@@ -54,17 +60,13 @@ internal static class Received
         return $"{text[..Math.Min(text.Length, LongestSlug)]}.{hash}";
     }
 
-    private static string PathOf(Scenario scenario, Device device)
-    {
-        string onDevice = device.type == DeviceType.CPU ? "" : ".cuda";
-        return Path.Combine(Folder, $"{scenario.File.Family}.{Slug(scenario.Name)}{onDevice}.received.json");
-    }
-
-    private static string Folder => GoldenFile.OtherFolder ?? SourceFolder();
+    private static string PathOf(Scenario scenario, Device device) =>
+        Path.Combine(GoldenFile.OtherFolder ?? SourceFolder(), FileName(scenario, device));
 
     private static string SourceFolder([CallerFilePath] string thisFile = "")
     {
         string goldens = Path.Combine(Path.GetDirectoryName(thisFile)!, "..", "Goldens");
-        return Path.GetFullPath(Directory.Exists(goldens) ? goldens : AppContext.BaseDirectory); // the tests may run where they were not built
+        bool builtHere = Directory.Exists(goldens); // the tests may run on another machine than the one that built them
+        return Path.GetFullPath(builtHere ? goldens : AppContext.BaseDirectory);
     }
 }

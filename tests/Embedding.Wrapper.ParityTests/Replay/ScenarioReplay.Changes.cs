@@ -64,7 +64,8 @@ internal sealed partial class ScenarioReplay
     {
         object? of = At(given.Text("of"));
         if (of is nn.Module module) module.zero_grad();
-        else if (of is SGD sgd) foreach (Parameter parameter in sgd.parameters()) parameter.grad = null; // TorchSharp's zero_grad fills with zeros
+        else if (of is SGD sgd) // TorchSharp's own fills gradients with zeros, where PyTorch's drops them
+            foreach (Parameter parameter in sgd.parameters()) parameter.grad = null;
         else ((optim.Optimizer)of!).zero_grad();
     }
 
@@ -118,6 +119,7 @@ internal sealed partial class ScenarioReplay
             throw new InvalidOperationException("The parameter was replaced by another object.");
         return result;
 
-        Parameter[] Weights() => [.. module.modules().Prepend(module).OfType<Embedding>().Select(embedding => embedding.Weight)];
+        Parameter[] Weights() =>
+            [.. module.modules().Prepend(module).OfType<Embedding>().Select(embedding => embedding.Weight)];
     }
 }

@@ -15,7 +15,8 @@ internal sealed partial class ScenarioReplay
 
     // call, not forward: it runs the hooks
     [Does("forward")]
-    private Tensor Forward(Arguments given) => At<nn.IModule<Tensor, Tensor>>(given.Text("of")).call(TensorAt(given.Text("input")));
+    private Tensor Forward(Arguments given) =>
+        At<nn.IModule<Tensor, Tensor>>(given.Text("of")).call(TensorAt(given.Text("input")));
 
     [Does("backward")]
     private void Backward(Arguments given)
@@ -28,8 +29,8 @@ internal sealed partial class ScenarioReplay
     }
 
     [Does("grad")]
-    private Tensor Grad(Arguments given) => ScriptOps.Grad(
-        TensorAt(given.Text("of")), TensorAt(given.Text("wrt")), OptionalTensorAt(given, "gradient"), given.Flag("create_graph"));
+    private Tensor Grad(Arguments given) => ScriptOps.Grad(TensorAt(given.Text("of")), TensorAt(given.Text("wrt")),
+        OptionalTensorAt(given, "gradient"), given.Flag("create_graph"));
 
     [Does("op")]
     private Tensor Compute(Arguments given)

@@ -32,7 +32,8 @@ internal sealed partial class ScenarioReplay
     {
         Options options = Options.From(given);
         return Place(new Embedding(given.Integer("num_embeddings"), given.Integer("embedding_dim"),
-            options.PaddingIdx, options.MaxNorm, options.NormType, options.ScaleGradByFreq, options.Sparse, dtype: Dtype(given)));
+            options.PaddingIdx, options.MaxNorm, options.NormType, options.ScaleGradByFreq, options.Sparse,
+            dtype: Dtype(given)));
     }
 
     [Does("from_pretrained")]
@@ -44,15 +45,19 @@ internal sealed partial class ScenarioReplay
     }
 
     [Does("sequential")]
-    private Sequential MakeSequential(Arguments given) => Own(nn.Sequential(given.Texts("of").Select(At<nn.Module<Tensor, Tensor>>)));
+    private Sequential MakeSequential(Arguments given) =>
+        Own(nn.Sequential(given.Texts("of").Select(At<nn.Module<Tensor, Tensor>>)));
 
     [Does("linear")]
     private Linear MakeLinear(Arguments given) =>
         Place(nn.Linear(given.Integer("in_features"), given.Integer("out_features"), hasBias: false));
 
     [Does("sgd")]
-    private SGD MakeSgd(Arguments given) =>
-        Own(optim.SGD(given.Texts("parameters").Select(At<Parameter>).ToArray(), given.Number("lr"), given.OptionalNumber("momentum") ?? 0));
+    private SGD MakeSgd(Arguments given)
+    {
+        Parameter[] parameters = [.. given.Texts("parameters").Select(At<Parameter>)];
+        return Own(optim.SGD(parameters, given.Number("lr"), given.OptionalNumber("momentum") ?? 0));
+    }
 
     [Does("hook")]
     private Action MakeHook(Arguments given)

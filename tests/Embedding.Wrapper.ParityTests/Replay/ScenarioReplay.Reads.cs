@@ -13,7 +13,8 @@ internal sealed partial class ScenarioReplay
     private string Repr(Arguments given) => ModuleAt(given).ToString()!;
 
     [Does("parameters")]
-    private string[] ParameterNames(Arguments given) => [.. ModuleAt(given).named_parameters().Select(parameter => parameter.name)];
+    private string[] ParameterNames(Arguments given) =>
+        [.. ModuleAt(given).named_parameters().Select(parameter => parameter.name)];
 
     // PyTorch hands out detached tensors, TorchSharp the parameters themselves.
     [Does("state_dict")]
@@ -24,18 +25,21 @@ internal sealed partial class ScenarioReplay
 
     private Tensor TensorAt(string path) => At<Tensor>(path);
 
-    private Tensor? OptionalTensorAt(Arguments given, string name) => given.OptionalText(name) is { } path ? TensorAt(path) : null;
+    private Tensor? OptionalTensorAt(Arguments given, string name) =>
+        given.OptionalText(name) is { } path ? TensorAt(path) : null;
 
     private T At<T>(string path) => At(path) switch
     {
         T found => found,
-        var other => throw new InvalidCastException($"'{path}' should be a {typeof(T).Name} and is {other?.GetType().Name ?? "null"}."),
+        var other => throw new InvalidCastException(
+            $"'{path}' should be a {typeof(T).Name} and is {other?.GetType().Name ?? "null"}."),
     };
 
     private object? At(string path)
     {
         string[] parts = path.Split('.');
-        if (!_names.TryGetValue(parts[0], out object? found)) throw new KeyNotFoundException($"No step has made '{parts[0]}'.");
+        if (!_names.TryGetValue(parts[0], out object? found))
+            throw new KeyNotFoundException($"No step has made '{parts[0]}'.");
         foreach (string part in parts[1..]) found = Member(found, part);
         return found;
     }

@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace EmbeddingWrapper.ParityTests.Replay;
 
 /// <summary>
-/// Runs the steps of one scenario and compares what each gives with the golden. For each kind of step there is one method, marked
-/// with the word that the goldens use for it, in the other parts of this class.
+/// Runs the steps of one scenario and compares what each gives with the golden. For each kind of step there is one method,
+/// marked with the word that the goldens use for it, in the other parts of this class.
 /// </summary>
 internal sealed partial class ScenarioReplay
 {
@@ -84,7 +84,8 @@ internal sealed partial class ScenarioReplay
         if (!Methods.TryGetValue(step.Do, out Func<ScenarioReplay, Arguments, object?>? method))
             throw new GoldenFormatException($"No step is called '{step.Do}'.");
         Arguments arguments = step.Arguments();
-        using IDisposable? mode = arguments.Flag("inference_mode") ? inference_mode() : arguments.Flag("no_grad") ? no_grad() : null;
+        bool inference = arguments.Flag("inference_mode"), noGrad = arguments.Flag("no_grad");
+        using IDisposable? mode = inference ? inference_mode() : noGrad ? no_grad() : null;
         string? name = arguments.OptionalText("as");
         object? result = method(this, arguments);
         if (arguments.Unread.Any())
@@ -102,11 +103,12 @@ internal sealed partial class ScenarioReplay
     }
 
     // As in the goldens: the first line, which is all but a native stack, except where the further lines say something.
-    private static string ErrorText(Step step, Exception error) => GoldenText.Member("raises", GoldenText.Of(new Dictionary<string, object?>
+    private static string ErrorText(Step step, Exception error)
     {
-        ["type"] = error.GetType().Name,
-        ["text"] = step.Do == "load_state_dict" ? error.Message : error.Message.Split('\n')[0],
-    }));
+        string text = step.Do == "load_state_dict" ? error.Message : error.Message.Split('\n')[0];
+        return GoldenText.Member("raises",
+            GoldenText.Of(new Dictionary<string, object?> { ["type"] = error.GetType().Name, ["text"] = text }));
+    }
 
     /// <summary>The bits of every tensor that a failing step could reach.</summary>
     private Dictionary<string, ulong[]> Weights()

@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace EmbeddingWrapper.ParityTests.Replay;
 
 /// <summary>
-/// What TorchSharp 0.107 does not expose, reached through TorchScript; and <c>torch.autograd.grad</c>, whose errors TorchSharp's own
-/// does not catch: they end the process.
+/// What TorchSharp 0.107 does not expose, reached through TorchScript; and <c>torch.autograd.grad</c>, because an error in
+/// TorchSharp's own ends the process.
 /// </summary>
 internal static class ScriptOps
 {

@@ -17,8 +17,9 @@ internal sealed class Step
         if (json.TryGetProperty("gives", out JsonElement gives)) Gives = gives;
         if (json.TryGetProperty("raises", out JsonElement raises))
         {
-            string? ours = json.TryGetProperty("dotnet", out JsonElement dotnet) ? dotnet.GetProperty("text").GetString() : null;
-            Raises = new ExpectedError(Do, raises.GetProperty("text").GetString()!, ours);
+            bool differs = json.TryGetProperty("dotnet", out JsonElement dotnet);
+            string text = raises.GetProperty("text").GetString()!;
+            Raises = new ExpectedError(Do, text, differs ? dotnet.GetProperty("text").GetString() : null);
         }
         if (json.TryGetProperty("tolerance", out JsonElement tolerance)) Ulp = tolerance.GetProperty("ulp").GetUInt64();
     }
@@ -29,7 +30,7 @@ internal sealed class Step
 
     public ExpectedError? Raises { get; }
 
-    /// <summary>By how many units in the last place a float may differ: none where the golden does not say otherwise.</summary>
+    /// <summary>By how many units in the last place a float may differ: none, unless the golden says so.</summary>
     public ulong Ulp { get; }
 
     /// <summary>The step without its result, as the file spells it.</summary>
@@ -44,7 +45,8 @@ internal sealed class Step
     public string With(string? result)
     {
         IEnumerable<string> results = result is null ? [] : [result];
-        return $"{{{string.Join(", ", [.. Members(IsDeclared), .. results, .. Members(member => Remarks.Contains(member.Name))])}}}";
+        IEnumerable<string> remarks = Members(member => Remarks.Contains(member.Name));
+        return $"{{{string.Join(", ", [.. Members(IsDeclared), .. results, .. remarks])}}}";
     }
 
     private static bool IsDeclared(JsonProperty member) => !Results.Contains(member.Name) && !Remarks.Contains(member.Name);
@@ -54,11 +56,12 @@ internal sealed class Step
 }
 
 /// <summary>
-/// The arguments of a step. It knows which of them were read: one that a step's method does not know must not pass unnoticed.
+/// The arguments of a step. It knows which of them were read: one that the step's method does not know must not pass.
 /// </summary>
 internal sealed class Arguments(IEnumerable<JsonProperty> members)
 {
-    private readonly Dictionary<string, JsonElement> _unread = members.ToDictionary(member => member.Name, member => member.Value);
+    private readonly Dictionary<string, JsonElement> _unread =
+        members.ToDictionary(member => member.Name, member => member.Value);
 
     public IEnumerable<string> Unread => _unread.Keys;
 

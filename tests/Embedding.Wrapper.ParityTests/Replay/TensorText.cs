@@ -19,10 +19,11 @@ internal static class TensorText
     public static Tensor Decode(JsonElement value)
     {
         ScalarType dtype = GoldenText.Dtype(value.GetProperty("dtype").GetString()!);
+        int size = ElementText.Size(dtype);
         Tensor tensor = empty(Shape(value), dtype);
         ulong[] bits = Bits(value, dtype);
         Span<byte> memory = tensor.bytes;
-        for (int i = 0; i < bits.Length; i++) Write(memory[(i * ElementText.Size(dtype))..], bits[i], ElementText.Size(dtype));
+        for (int i = 0; i < bits.Length; i++) Write(memory[(i * size)..], bits[i], size);
         return tensor;
     }
 
@@ -64,12 +65,19 @@ internal static class TensorText
         return bits;
     }
 
-    public static ulong[] Bits(JsonElement value, ScalarType dtype) =>
-    [
-        .. value.GetProperty("data").EnumerateArray()
-            .SelectMany(row => row.GetString()!.Split(' ', StringSplitOptions.RemoveEmptyEntries))
-            .Select(text => ElementText.Parse(text, dtype)),
-    ];
+    public static ulong[] Bits(JsonElement value, ScalarType dtype)
+    {
+        ulong[] bits =
+        [
+            .. value.GetProperty("data").EnumerateArray()
+                .SelectMany(row => row.GetString()!.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+                .Select(text => ElementText.Parse(text, dtype)),
+        ];
+        long[] shape = Shape(value);
+        if (bits.Length != shape.Aggregate(1L, (product, length) => product * length))
+            throw new GoldenFormatException($"{bits.Length} elements cannot have the shape [{string.Join(", ", shape)}].");
+        return bits;
+    }
 
     public static long[] Shape(JsonElement value) => Integers(value.GetProperty("shape"));
 
@@ -78,9 +86,10 @@ internal static class TensorText
     /// <summary>One text for each row of the last dimension.</summary>
     private static IEnumerable<string> Rows(Tensor tensor)
     {
-        int width = tensor.dim() == 0 ? 1 : (int)tensor.shape[^1];
         ScalarType dtype = tensor.dtype;
-        return width == 0 ? [] : Bits(tensor).Chunk(width).Select(row => string.Join(' ', row.Select(bits => ElementText.Format(bits, dtype))));
+        int width = tensor.dim() == 0 ? 1 : (int)Math.Max(1, tensor.shape[^1]);
+        string[] texts = [.. Bits(tensor).Select(bits => ElementText.Format(bits, dtype))];
+        return texts.Chunk(width).Select(row => string.Join(' ', row));
     }
 
     private static void Write(Span<byte> memory, ulong bits, int size)

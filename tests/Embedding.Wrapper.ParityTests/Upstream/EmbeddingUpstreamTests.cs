@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 namespace EmbeddingWrapper.ParityTests.Upstream;
 
 /// <summary>
-/// PyTorch's own tests of this layer, restated under their own names: what test/nn/test_embedding.py asks of nn.Embedding and
-/// F.embedding. (The rest of that file is about EmbeddingBag.)
+/// PyTorch's own tests of this layer, restated under their own names: what test/nn/test_embedding.py asks of nn.Embedding
+/// and F.embedding. (The rest of that file is about EmbeddingBag.)
 /// </summary>
 public class EmbeddingUpstreamTests : IDisposable
 {
@@ -87,7 +87,8 @@ public class EmbeddingUpstreamTests : IDisposable
     {
         using var dtype = new DefaultDtype(float64);
         Tensor table = OneToSix(float64);
-        using var embedding = Embedding.FromPretrained(table, maxNorm: 2.0, normType: 0.5, scaleGradByFreq: false, sparse: true);
+        using var embedding = Embedding.FromPretrained(
+            table, maxNorm: 2.0, normType: 0.5, scaleGradByFreq: false, sparse: true);
         Tensor output = embedding.call(tensor(new long[] { 0, 1 }));
         TensorAssert.Same(table, output);
         TensorAssert.AllTrue(table.ne(OneToSix(float64)));

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace EmbeddingWrapper.ParityTests.Upstream;
 
-/// <summary>Compares derivatives in float64 with central differences: PyTorch's <c>gradcheck</c> and <c>gradgradcheck</c>.</summary>
+/// <summary>Compares derivatives with central differences in float64: PyTorch's gradcheck and gradgradcheck.</summary>
 internal static class GradientCheck
 {
     private const double Step = 1e-6, Tolerance = 1e-5;
@@ -15,7 +15,10 @@ internal static class GradientCheck
 
         Tensor result = function(argument);
         Tensor gradient = randn_like(result).requires_grad_();
-        First(incoming => autograd.grad([function(argument)], [argument], [incoming], create_graph: true).Single(), gradient);
+        First(Backward, gradient);
+
+        Tensor Backward(Tensor incoming) =>
+            autograd.grad([function(argument)], [argument], [incoming], create_graph: true).Single();
     }
 
     private static void First(Func<Tensor, Tensor> function, Tensor argument)
