@@ -146,7 +146,7 @@ def tied_weights():
             do.tensor("i", indices([1])),
             do.forward("m", "i", "y"), do.forward("l", "y", "z"), do.op("sum", ["z"], "s", gives=True),
             do.backward("s"), do.show("m.weight.grad"), do.show("l.weight.grad"),
-            do.parameters("both"), do.state_dict("both"),
+            do.parameters("both"),
         ])
         yield Scenario(f"scores against the own table{told(options)}", "M16 G20", [
             do.tensor("w", counting(3, 2)),
@@ -162,7 +162,7 @@ def tied_weights():
             do.tensor("i", indices([1, 3])),
             do.forward("m", "i", "y"), do.forward("n", "i", "z"),
             do.op("add", ["y", "z"], "t"), do.op("sum", ["t"], "s"), do.backward("s"),
-            do.show("m.weight.grad"), do.show("n.weight.grad"), do.parameters("both"), do.state_dict("both"),
+            do.show("m.weight.grad"), do.show("n.weight.grad"), do.parameters("both"),
         ])
 
 

@@ -160,7 +160,20 @@ def modes():
         ])
 
 
+def documented_examples():
+    """The page's two examples, which show the numbers of a run without a seed; these are those of seed 0."""
+    for name, options, batch in (("an Embedding module containing 10 tensors of size 3", {}, [[1, 2, 4, 5], [4, 3, 2, 9]]),
+                                 ("example with padding_idx", {"padding_idx": 0}, [[0, 2, 0, 5]])):
+        yield Scenario(f"the page: {name}", "R20 F1 E7", [
+            do.seed(0),
+            do.embedding("embedding", 10, 3, **options),
+            do.tensor("input", indices(batch)),
+            do.forward("embedding", "input", "y"),
+        ])
+
+
 def scenarios():
+    yield from documented_examples()
     yield from fresh_values()
     yield from same_as_randn()
     yield from modules_in_a_row()

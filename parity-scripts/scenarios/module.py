@@ -56,7 +56,7 @@ def loading():
             do.tensor("zero", value("float32", [0, 0])), do.write("new", 0, "zero"), do.show("m.weight")])
     for sparse in (False, True):
         yield Scenario(f"loading keeps the gradient and the optimizer's hold{', sparse' if sparse else ''}", "M2 G30", [
-            do.embedding("m", 3, 3, sparse=sparse), do.sgd("o", ["m.weight"], 0.5), *learn(1, 1),
+            do.seed(4), do.embedding("m", 3, 3, sparse=sparse), do.sgd("o", ["m.weight"], 0.5), *learn(1, 1),
             do.tensor("new", counting(3, 3)), do.load_state_dict("m", {"weight": "new"}), do.show("m.weight.grad"),
             do.step("o"), do.show("m.weight")])
     yield Scenario("a frozen module loads and stays frozen", "M2 P6", [
@@ -79,12 +79,11 @@ def loading():
 
 
 def saving():
-    for source, target in (("float32", "float32"), ("float64", "float64"), ("float64", "float32"), ("float32", "bfloat16"),
-                           ("float16", "float32"), ("bfloat16", "bfloat16")):
-        name = f"{source} saved, loaded into {target}"
+    for dtype in ("float32", "float64", "float16", "bfloat16"):  # TorchSharp's files load into their own dtype alone
+        name = f"{dtype} saved and loaded"
         yield Scenario(name, "M12 M2", [
-            do.tensor("w", ugly(seeded(name), (3, 2), source)), do.from_pretrained("m", "w", padding_idx=1),
-            do.embedding("n", 3, 2, dtype=target), do.save_load("m", "n"), do.show("n.weight"),
+            do.tensor("w", ugly(seeded(name), (3, 2), dtype)), do.from_pretrained("m", "w", padding_idx=1),
+            do.embedding("n", 3, 2, dtype=dtype), do.save_load("m", "n"), do.show("n.weight"),
             do.show("n.padding_idx"),
             do.show("m.weight")])
     yield Scenario("a Sequential saved and loaded", "M12", [

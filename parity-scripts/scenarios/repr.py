@@ -52,13 +52,10 @@ def what_it_does_not_say():
 
 
 def nested():
+    # The container's own text is TorchSharp's.
     for options in ({}, {"padding_idx": 0}, {"padding_idx": -1, "max_norm": 0.1, "norm_type": 1.0, "sparse": True}):
-        yield Scenario(f"in a Sequential{told(options)}", "M9", [
-            do.embedding("m", 4, 3, **options), do.sequential("s", ["m"]), do.repr("m"), do.repr("s")])
-    yield Scenario("two in a Sequential", "M9", [
-        do.embedding("a", 4, 3), do.embedding("b", 5, 2, sparse=True), do.sequential("s", ["a", "b"]), do.repr("s")])
-    yield Scenario("a Sequential in a Sequential", "M9", [
-        do.embedding("a", 4, 3, max_norm=1.0), do.sequential("s", ["a"]), do.sequential("t", ["s"]), do.repr("t")])
+        yield Scenario(f"in a Sequential{told(options)}", "M7", [
+            do.embedding("m", 4, 3, **options), do.sequential("s", ["m"]), do.repr("m")])
 
 
 def scenarios():

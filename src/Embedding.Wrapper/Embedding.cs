@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text;
 using EmbeddingWrapper.Native;
@@ -266,8 +265,8 @@ public partial class Embedding : nn.Module<Tensor, Tensor>
     {
         var text = new StringBuilder($"{GetType().Name}({NumEmbeddings}, {EmbeddingDim}");
         if (PaddingIdx is long padding) text.Append($", padding_idx={padding}");
-        if (MaxNorm is double maxNorm) text.Append($", max_norm={PythonFloat(maxNorm)}");
-        if (NormType != 2) text.Append($", norm_type={PythonFloat(NormType)}");
+        if (MaxNorm is double maxNorm) text.Append($", max_norm={PythonText.Of(maxNorm)}");
+        if (NormType != 2) text.Append($", norm_type={PythonText.Of(NormType)}");
         if (ScaleGradByFreq) text.Append(", scale_grad_by_freq=True");
         if (Sparse) text.Append(", sparse=True");
         return text.Append(')').ToString();
@@ -317,6 +316,22 @@ public partial class Embedding : nn.Module<Tensor, Tensor>
         }
 
         static string Shape(Tensor tensor) => $"torch.Size([{string.Join(", ", tensor.shape)}])";
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="ArgumentException"><paramref name="dtype"/> is neither floating-point nor complex.</exception>
+    protected override nn.Module _to(ScalarType dtype, bool non_blocking)
+    {
+        ThrowIfNotConvertible(dtype);
+        return base._to(dtype, non_blocking);
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="ArgumentException"><paramref name="dtype"/> is neither floating-point nor complex.</exception>
+    protected override nn.Module _to(Device device, ScalarType dtype, bool non_blocking)
+    {
+        ThrowIfNotConvertible(dtype);
+        return base._to(device, dtype, non_blocking);
     }
 
     /// <summary>TorchSharp's hook for <c>to(...)</c>, where it would replace the parameter by a new one.</summary>
@@ -388,24 +403,17 @@ public partial class Embedding : nn.Module<Tensor, Tensor>
         return new Parameter(empty(numEmbeddings, embeddingDim, type, device));
     }
 
+    private static void ThrowIfNotConvertible(ScalarType dtype)
+    {
+        if (is_floating_point(dtype) || is_complex(dtype)) return;
+        throw new ArgumentException(
+            $"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype=torch.{TensorDisplay.DtypeName(dtype)}",
+            nameof(dtype));
+    }
+
     private static void ThrowIfNotTrainable(ScalarType dtype, string argument)
     {
         if (!is_floating_point(dtype) && !is_complex(dtype))
             throw new ArgumentException($"Only Tensors of floating point and complex dtype can require gradients, not {dtype}.", argument);
-    }
-
-    /// <summary>Python's shortest text of a float: with a point or an exponent, the exponent below 1e-4 and from 1e16.</summary>
-    private static string PythonFloat(double value)
-    {
-        if (double.IsInfinity(value)) return value > 0 ? "inf" : "-inf";
-        if (double.IsNaN(value)) return "nan";
-        string text = value.ToString("R", CultureInfo.InvariantCulture).ToLowerInvariant();
-        if (text.Contains('e'))
-        {
-            // .NET turns to exponents one digit earlier.
-            if (Math.Abs(value) is < 1e-4 or >= 1e16) return text;
-            text = decimal.Parse(text, NumberStyles.Float, CultureInfo.InvariantCulture).ToString(CultureInfo.InvariantCulture);
-        }
-        return text.Contains('.') ? text : $"{text}.0";
     }
 }

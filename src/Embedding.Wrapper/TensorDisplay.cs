@@ -186,7 +186,8 @@ public static partial class TensorDisplay
     private static string Tuple<T>(T[] items) =>
         items.Length == 1 ? $"({items[0]},)" : $"({string.Join(", ", items)})";
 
-    private static string DtypeName(ScalarType dtype) => dtype switch
+    /// <summary>Python's name of a dtype, without <c>torch.</c></summary>
+    internal static string DtypeName(ScalarType dtype) => dtype switch
     {
         ScalarType.Byte => "uint8",
         ScalarType.Int8 => "int8",
