@@ -21,6 +21,18 @@ internal static class TorchScript
         def set_data(tensor: Tensor, data: Tensor):
             tensor.set_data(data)
 
+        def coalesce(tensor: Tensor, negate: bool):
+            if negate:
+                tensor = -tensor
+            tensor = tensor.coalesce()
+            return (tensor, tensor.indices(), tensor.values())
+
+        def masked_values(tensor: Tensor, mask: Tensor):
+            return tensor.sparse_mask(mask)._values()
+
+        def add_sparse_(tensor: Tensor, indices: Tensor, values: Tensor, alpha: float):
+            tensor.add_(torch.sparse_coo_tensor(indices, values, tensor.size()), alpha=alpha)
+
         """; // libtorch's parser wants the last line ended
 
     private static readonly Lazy<jit.CompilationUnit> Compiled = new(() => jit.compile(Source));
@@ -50,5 +62,22 @@ internal static class TorchScript
     {
         using var grad = no_grad();
         Compiled.Value.invoke("set_data", tensor, data);
+    }
+
+    /// <summary>
+    /// <c>tensor.coalesce()</c>, of <c>-tensor</c> if asked: indices ascending, each once, the values of equal ones summed in the order
+    /// that libtorch's sort gives.
+    /// </summary>
+    public static (Tensor Coalesced, Tensor Indices, Tensor Values) Coalesce(Tensor tensor, bool negate) =>
+        ((Tensor, Tensor, Tensor))Compiled.Value.invoke("coalesce", tensor, negate);
+
+    /// <summary><c>tensor.sparse_mask(mask)._values()</c>.</summary>
+    public static Tensor MaskedValues(Tensor tensor, Tensor mask) => (Tensor)Compiled.Value.invoke("masked_values", tensor, mask);
+
+    /// <summary><c>tensor.add_(torch.sparse_coo_tensor(indices, values, tensor.size()), alpha=alpha)</c>.</summary>
+    public static void AddSparse(Tensor tensor, Tensor indices, Tensor values, double alpha = 1)
+    {
+        using Scalar factor = alpha;
+        Compiled.Value.invoke("add_sparse_", tensor, indices, values, factor);
     }
 }

@@ -1,0 +1,169 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace EmbeddingWrapper.Optim;
+
+/// <summary>
+/// Adagrad for dense and sparse gradients: PyTorch's <c>torch.optim.Adagrad</c>, with its bits. (TorchSharp's refuses sparse ones.) With a
+/// sparse gradient only the rows that it has entries for are touched, so a step costs what the batch costs and not what the table costs.
+/// </summary>
+/// <remarks>
+/// <c>step(closure)</c>, parameter groups, learning-rate schedulers, <c>state_dict</c>, <c>save_state_dict</c> and <c>load_state_dict</c> are those
+/// of TorchSharp's optimizers. The accumulator is made with the optimizer.
+/// </remarks>
+public sealed partial class Adagrad : OptimizerHelper
+{
+    private readonly Options _default;
+
+    /// <summary>Optimizes parameters.</summary>
+    /// <param name="parameters">Dense leaf tensors, real. At least one; they stay the caller's.</param>
+    /// <param name="lr">The learning rate, 0 or more. Default 0.01.</param>
+    /// <param name="lrDecay">The rate of step t is <c>lr / (1 + (t - 1) * lrDecay)</c>; 0 or more. Default 0. PyTorch: <c>lr_decay</c>.</param>
+    /// <param name="weightDecay">
+    /// This times the parameter is added to a dense gradient; 0 or more. Default 0. PyTorch: <c>weight_decay</c>.
+    /// </param>
+    /// <param name="initialAccumulatorValue">What the sum of squares starts with, 0 or more. Default 0. PyTorch: <c>initial_accumulator_value</c>.</param>
+    /// <param name="eps">Added to the denominator, 0 or more. Default 1e-10.</param>
+    /// <param name="maximize">Steps up the gradient instead of down. Default false.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="parameters"/> or one of them is null.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A number is outside its range; PyTorch's text.</exception>
+    /// <exception cref="ArgumentException">There are no parameters, or one is not a leaf or is complex.</exception>
+    public Adagrad(IEnumerable<Parameter> parameters, double lr = 1e-2, double lrDecay = 0, double weightDecay = 0,
+        double initialAccumulatorValue = 0, double eps = 1e-10, bool maximize = false)
+        : this([new ParamGroup(parameters)], lr, lrDecay, weightDecay, initialAccumulatorValue, eps, maximize)
+    {
+    }
+
+    /// <summary>Optimizes groups of parameters, each with options of its own.</summary>
+    /// <param name="parameters">The groups. What a group leaves open is taken from the arguments; what it sets is not checked, as in PyTorch.</param>
+    /// <inheritdoc cref="Adagrad(IEnumerable{Parameter}, double, double, double, double, double, bool)"/>
+    /// <param name="lr"/><param name="lrDecay"/><param name="weightDecay"/><param name="initialAccumulatorValue"/><param name="eps"/><param name="maximize"/>
+    public Adagrad(IEnumerable<ParamGroup> parameters, double lr = 1e-2, double lrDecay = 0, double weightDecay = 0,
+        double initialAccumulatorValue = 0, double eps = 1e-10, bool maximize = false)
+    {
+        ArgumentNullException.ThrowIfNull(parameters);
+        ParameterGroups.Require(lr >= 0, "learning rate", lr, nameof(lr));
+        ParameterGroups.Require(lrDecay >= 0, "lr_decay value", lrDecay, nameof(lrDecay));
+        ParameterGroups.Require(weightDecay >= 0, "weight_decay value", weightDecay, nameof(weightDecay));
+        ParameterGroups.Require(
+            initialAccumulatorValue >= 0, "initial_accumulator_value value", initialAccumulatorValue, nameof(initialAccumulatorValue));
+        ParameterGroups.Require(eps >= 0, "epsilon value", eps, nameof(eps));
+
+        _default = new Options
+        {
+            LearningRate = lr,
+            InitialLearningRate = lr,
+            LrDecay = lrDecay,
+            WeightDecay = weightDecay,
+            InitialAccumulatorValue = initialAccumulatorValue,
+            Eps = eps,
+            Maximize = maximize,
+        };
+        _defaults = _default;
+        _parameter_groups = [];
+        foreach (ParamGroup group in parameters) add_param_group(group);
+        if (_parameter_groups.Count == 0) throw new ArgumentException("optimizer got an empty parameter list", nameof(parameters));
+    }
+
+    /// <summary>Performs one step: every parameter that has a gradient is updated. The gradients themselves stay as they are.</summary>
+    /// <param name="closure">Computes the loss anew, with gradients enabled, before the step. Default: none.</param>
+    /// <returns>What <paramref name="closure"/> gave, or null.</returns>
+    /// <exception cref="InvalidOperationException">A gradient is sparse and its group has weight decay. Nothing is changed then.</exception>
+    public override Tensor? step(Func<Tensor>? closure = null)
+    {
+        bool checkedAll = false;
+        return _step<ParamGroup>(group =>
+        {
+            if (!checkedAll) ThrowIfWeightDecayMeetsSparse();
+            checkedAll = true;
+            foreach ((Parameter parameter, Tensor gradient) in ParameterGroups.WithGradient(group))
+                using (gradient) Update(group.Options, (State)_state[parameter.Handle], parameter, gradient);
+        }, closure);
+    }
+
+    private void ThrowIfWeightDecayMeetsSparse()
+    {
+        foreach (ParamGroup group in _parameter_groups.Cast<ParamGroup>().Where(g => g.Options.WeightDecay != 0))
+        {
+            foreach ((_, Tensor gradient) in ParameterGroups.WithGradient(group))
+            {
+                using (gradient)
+                {
+                    if (gradient.is_sparse)
+                        throw new InvalidOperationException("weight_decay option is not compatible with sparse gradients");
+                }
+            }
+        }
+    }
+
+    private static void Update(Options options, State state, Parameter parameter, Tensor gradient)
+    {
+        state.Step++;
+        double rate = options.LearningRate!.Value / (1 + ((state.Step - 1) * options.LrDecay!.Value));
+        double eps = options.Eps!.Value;
+        if (!gradient.is_sparse)
+        {
+            UpdateDense(options, state.Sum, parameter, gradient, eps, -rate);
+            return;
+        }
+        using var sparse = new SparseGradient(gradient, options.Maximize!.Value);
+        if (sparse.IsEmpty) return;
+        if (sparse.IsOfRows(parameter, state.Sum)) RowUpdate.Adagrad(sparse, parameter, state.Sum, eps, -rate);
+        else UpdateSparse(sparse, state.Sum, parameter, eps, -rate);
+    }
+
+    // PyTorch's own sequences of operations. The step's dispose scope ends the temporaries.
+    private static void UpdateSparse(SparseGradient sparse, Tensor sum, Tensor parameter, double eps, double minusRate)
+    {
+        sparse.AddTo(sum, sparse.Values.square());
+        Tensor std = RowUpdate.Sqrt(sparse.Pick(sum)).add_(eps);
+        sparse.AddTo(parameter, sparse.Values.div(std), minusRate);
+    }
+
+    private static void UpdateDense(Options options, Tensor sum, Tensor parameter, Tensor gradient, double eps, double minusRate)
+    {
+        if (options.Maximize!.Value) gradient = gradient.neg();
+        if (options.WeightDecay != 0) gradient = gradient.add(parameter, alpha: options.WeightDecay!.Value);
+        sum.addcmul_(gradient, gradient, value: 1);
+        Tensor std = RowUpdate.Sqrt(sum).add_(eps);
+        parameter.addcdiv_(gradient, std, value: minusRate);
+    }
+
+    /// <summary>Drops the gradients of all parameters, as PyTorch does. (TorchSharp's optimizers fill them with zeros.)</summary>
+    public override void zero_grad() => ParameterGroups.DropGradients(parameters());
+
+    /// <summary>Adds a group of parameters, to be trained from now on.</summary>
+    /// <param name="param_group">A <see cref="ParamGroup"/>. What it leaves open is taken from the defaults. Its parameters are read once.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="param_group"/>, its parameters or one of them is null.</exception>
+    /// <exception cref="ArgumentException">
+    /// The group is another optimizer's, has no parameters, or has one that is not a leaf, is complex, or is in another group.
+    /// </exception>
+    public override void add_param_group(TorchSharp.Modules.ParamGroup param_group)
+    {
+        IReadOnlyList<Parameter> parameters = ParameterGroups.Check(param_group, _parameter_groups);
+        if (param_group is not ParamGroup group)
+            throw new ArgumentException($"A group of Adagrad is needed, and this is {param_group.GetType()}.", nameof(param_group));
+        if (parameters.Any(p => p.is_complex()))
+            throw new ArgumentException("Adagrad does not support complex parameters here.", nameof(param_group));
+
+        group.Parameters = parameters;
+        group.Options ??= new Options();
+        group.Options.FillFrom(_default);
+        _parameter_groups.Add(group);
+        foreach (Parameter parameter in parameters)
+        {
+            var state = new State(parameter);
+            state.Initialize(_default); // the constructor's value, as in PyTorch, whatever the group says
+            _state[parameter.Handle] = state;
+        }
+    }
+
+    /// <summary>Disposes the accumulators. The parameters are the caller's.</summary>
+    /// <param name="disposing">False when the collector calls.</param>
+    protected override void Dispose(bool disposing)
+    {
+        base.Dispose(disposing);
+        if (!disposing) return;
+        foreach ((_, OptimizerState state) in _state) ((State)state).Dispose();
+    }
+}

@@ -1,0 +1,122 @@
+using System.Numerics;
+using EmbeddingWrapper.Native;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace EmbeddingWrapper.Optim;
+
+/// <summary>
+/// The arithmetic of the optimizers on rows in the CPU's memory, element by element in the order of PyTorch's tensor operations, with
+/// a rounding where each of those rounds: the bits are the same. Square roots are IEEE's. (libtorch's own, in the packages of TorchSharp
+/// 0.107, are not correctly rounded for about one float32 value in six; PyTorch's builds are.)
+/// </summary>
+internal static unsafe class RowUpdate
+{
+    /// <summary>What one SparseAdam step multiplies by.</summary>
+    public readonly record struct AdamFactors(double OneMinusBeta1, double OneMinusBeta2, double Eps, double MinusStepSize);
+
+    public static void SparseAdam(SparseGradient gradient, Tensor parameter, Tensor expAvg, Tensor expAvgSq, AdamFactors factors)
+    {
+        if (parameter.dtype == ScalarType.Float32) SparseAdam<float>(gradient, parameter, expAvg, expAvgSq, factors);
+        else SparseAdam<double>(gradient, parameter, expAvg, expAvgSq, factors);
+    }
+
+    public static void Adagrad(SparseGradient gradient, Tensor parameter, Tensor sum, double eps, double minusLr)
+    {
+        if (parameter.dtype == ScalarType.Float32) Adagrad<float>(gradient, parameter, sum, eps, minusLr);
+        else Adagrad<double>(gradient, parameter, sum, eps, minusLr);
+    }
+
+    /// <summary>The square roots of a tensor, as a new one: IEEE's for float32 and float64 on the CPU, libtorch's elsewhere.</summary>
+    public static Tensor Sqrt(Tensor tensor) => (tensor.device_type, tensor.dtype) switch
+    {
+        (DeviceType.CPU, ScalarType.Float32) => Sqrt<float>(tensor),
+        (DeviceType.CPU, ScalarType.Float64) => Sqrt<double>(tensor),
+        _ => tensor.sqrt(),
+    };
+
+    private static void SparseAdam<T>(SparseGradient gradient, Tensor parameter, Tensor expAvg, Tensor expAvgSq, AdamFactors factors)
+        where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        long count = gradient.Values.size(0);
+        int width = checked((int)(gradient.Values.numel() / count));
+        long* rows = TensorMemory.Address<long>(gradient.Indices);
+        T* values = TensorMemory.Address<T>(gradient.Values), p = TensorMemory.Address<T>(parameter);
+        T* m = TensorMemory.Address<T>(expAvg), s = TensorMemory.Address<T>(expAvgSq);
+        T c1 = T.CreateTruncating(factors.OneMinusBeta1), c2 = T.CreateTruncating(factors.OneMinusBeta2);
+        T eps = T.CreateTruncating(factors.Eps), size = T.CreateTruncating(factors.MinusStepSize);
+        Vector<T> vc1 = new(c1), vc2 = new(c2), vEps = new(eps), vSize = new(size);
+
+        for (long row = 0; row < count; row++, values += width)
+        {
+            long at = rows[row] * width;
+            T* pr = p + at, mr = m + at, sr = s + at;
+            int i = 0;
+            for (; i <= width - Vector<T>.Count; i += Vector<T>.Count)
+            {
+                Vector<T> v = Vector.Load(values + i), m0 = Vector.Load(mr + i), s0 = Vector.Load(sr + i);
+                Vector<T> dm = (v - m0) * vc1, ds = ((v * v) - s0) * vc2;
+                Vector.Store(m0 + dm, mr + i);
+                Vector.Store(s0 + ds, sr + i);
+                Vector<T> ratio = (dm + m0) / (Vector.SquareRoot(ds + s0) + vEps);
+                Vector.Store(Vector.Load(pr + i) + (vSize * ratio), pr + i);
+            }
+            for (; i < width; i++)
+            {
+                T v = values[i], m0 = mr[i], s0 = sr[i];
+                T dm = (v - m0) * c1, ds = ((v * v) - s0) * c2;
+                mr[i] = m0 + dm;
+                sr[i] = s0 + ds;
+                pr[i] += size * ((dm + m0) / (T.Sqrt(ds + s0) + eps));
+            }
+        }
+    }
+
+    private static void Adagrad<T>(SparseGradient gradient, Tensor parameter, Tensor sum, double eps, double minusLr)
+        where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        long count = gradient.Values.size(0);
+        int width = checked((int)(gradient.Values.numel() / count));
+        long* rows = TensorMemory.Address<long>(gradient.Indices);
+        T* values = TensorMemory.Address<T>(gradient.Values);
+        T* p = TensorMemory.Address<T>(parameter), s = TensorMemory.Address<T>(sum);
+        T e = T.CreateTruncating(eps), lr = T.CreateTruncating(minusLr);
+        Vector<T> vEps = new(e), vLr = new(lr);
+
+        for (long row = 0; row < count; row++, values += width)
+        {
+            long at = rows[row] * width;
+            T* pr = p + at, sr = s + at;
+            int i = 0;
+            for (; i <= width - Vector<T>.Count; i += Vector<T>.Count)
+            {
+                Vector<T> v = Vector.Load(values + i), s1 = Vector.Load(sr + i) + (v * v);
+                Vector.Store(s1, sr + i);
+                Vector.Store(MultiplyAdd(v / (Vector.SquareRoot(s1) + vEps), vLr, Vector.Load(pr + i)), pr + i);
+            }
+            for (; i < width; i++)
+            {
+                T v = values[i], s1 = sr[i] + (v * v);
+                sr[i] = s1;
+                pr[i] = T.FusedMultiplyAdd(v / (T.Sqrt(s1) + e), lr, pr[i]);
+            }
+        }
+    }
+
+    /// <summary>One rounding, as in the BLAS routine by which libtorch adds scaled sparse rows.</summary>
+    private static Vector<T> MultiplyAdd<T>(Vector<T> a, Vector<T> b, Vector<T> c) =>
+        typeof(T) == typeof(float)
+            ? Vector.FusedMultiplyAdd(Vector.AsVectorSingle(a), Vector.AsVectorSingle(b), Vector.AsVectorSingle(c)).As<float, T>()
+            : Vector.FusedMultiplyAdd(Vector.AsVectorDouble(a), Vector.AsVectorDouble(b), Vector.AsVectorDouble(c)).As<double, T>();
+
+    private static Tensor Sqrt<T>(Tensor tensor) where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        using Tensor rowMajor = tensor.contiguous();
+        Tensor roots = rowMajor.clone();
+        T* at = TensorMemory.Address<T>(roots);
+        long count = roots.numel(), i = 0;
+        for (; i <= count - Vector<T>.Count; i += Vector<T>.Count) Vector.Store(Vector.SquareRoot(Vector.Load(at + i)), at + i);
+        for (; i < count; i++) at[i] = T.Sqrt(at[i]);
+        return roots;
+    }
+}

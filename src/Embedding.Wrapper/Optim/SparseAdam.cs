@@ -1,0 +1,164 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace EmbeddingWrapper.Optim;
+
+/// <summary>
+/// Adam for sparse gradients: PyTorch's <c>torch.optim.SparseAdam</c>, with its bits. Only the rows that the gradient has entries for
+/// are touched, in the parameter and in the moments, so a step costs what the batch costs and not what the table costs.
+/// </summary>
+/// <remarks>
+/// <para>The step count belongs to the parameter and not to the row: a row first seen late is corrected for bias with the late count.</para>
+/// <para>
+/// <c>step(closure)</c>, parameter groups, learning-rate schedulers, <c>state_dict</c>, <c>save_state_dict</c> and <c>load_state_dict</c> are those
+/// of TorchSharp's optimizers. The moments are made at the first step with a gradient.
+/// </para>
+/// </remarks>
+public sealed partial class SparseAdam : OptimizerHelper, optim.IBetas
+{
+    private readonly Options _default;
+
+    /// <summary>Optimizes parameters that get sparse gradients, such as the weight of <c>new Embedding(…, sparse: true)</c>.</summary>
+    /// <param name="parameters">Dense leaf tensors, real. At least one; they stay the caller's.</param>
+    /// <param name="lr">The learning rate, greater than 0. Default 0.001.</param>
+    /// <param name="beta1">The decay of the running mean of gradients, in [0, 1). Default 0.9.</param>
+    /// <param name="beta2">The decay of the running mean of their squares, in [0, 1). Default 0.999.</param>
+    /// <param name="eps">Added to the denominator, greater than 0. Default 1e-8.</param>
+    /// <param name="maximize">Steps up the gradient instead of down. Default false.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="parameters"/> or one of them is null.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A number is outside its range; PyTorch's text.</exception>
+    /// <exception cref="ArgumentException">There are no parameters, or one is not a leaf, is sparse, or is complex.</exception>
+    public SparseAdam(IEnumerable<Parameter> parameters, double lr = 1e-3, double beta1 = 0.9, double beta2 = 0.999,
+        double eps = 1e-8, bool maximize = false)
+        : this([new ParamGroup(parameters)], lr, beta1, beta2, eps, maximize)
+    {
+    }
+
+    /// <summary>Optimizes groups of parameters, each with options of its own.</summary>
+    /// <param name="parameters">The groups. What a group leaves open is taken from the arguments; what it sets is not checked, as in PyTorch.</param>
+    /// <inheritdoc cref="SparseAdam(IEnumerable{Parameter}, double, double, double, double, bool)"/>
+    /// <param name="lr"/><param name="beta1"/><param name="beta2"/><param name="eps"/><param name="maximize"/>
+    public SparseAdam(IEnumerable<ParamGroup> parameters, double lr = 1e-3, double beta1 = 0.9, double beta2 = 0.999,
+        double eps = 1e-8, bool maximize = false)
+    {
+        ArgumentNullException.ThrowIfNull(parameters);
+        ParameterGroups.Require(lr > 0, "learning rate", lr, nameof(lr));
+        ParameterGroups.Require(eps > 0, "epsilon value", eps, nameof(eps));
+        ParameterGroups.Require(beta1 is >= 0 and < 1, "beta parameter at index 0", beta1, nameof(beta1));
+        ParameterGroups.Require(beta2 is >= 0 and < 1, "beta parameter at index 1", beta2, nameof(beta2));
+
+        _default = new Options { LearningRate = lr, InitialLearningRate = lr, Beta1 = beta1, Beta2 = beta2, Eps = eps, Maximize = maximize };
+        _defaults = _default;
+        _parameter_groups = [];
+        foreach (ParamGroup group in parameters) add_param_group(group);
+        if (_parameter_groups.Count == 0) throw new ArgumentException("optimizer got an empty parameter list", nameof(parameters));
+    }
+
+    /// <summary>The default (beta1, beta2), for schedulers that turn them.</summary>
+    public (double, double) Betas
+    {
+        get => (_default.Beta1!.Value, _default.Beta2!.Value);
+        set => (_default.Beta1, _default.Beta2) = (value.Item1, value.Item2);
+    }
+
+    /// <summary>Performs one step: every parameter that has a gradient is updated. The gradients themselves stay as they are.</summary>
+    /// <param name="closure">Computes the loss anew, with gradients enabled, before the step. Default: none.</param>
+    /// <returns>What <paramref name="closure"/> gave, or null.</returns>
+    /// <exception cref="InvalidOperationException">A gradient is dense. Nothing is changed then.</exception>
+    public override Tensor? step(Func<Tensor>? closure = null)
+    {
+        bool checkedAll = false;
+        return _step<ParamGroup>(group =>
+        {
+            if (!checkedAll) ThrowIfAnyGradientIsDense();
+            checkedAll = true;
+            foreach ((Parameter parameter, Tensor gradient) in ParameterGroups.WithGradient(group))
+                using (gradient) Update(group.Options, (State)_state[parameter.Handle], parameter, gradient);
+        }, closure);
+    }
+
+    private void ThrowIfAnyGradientIsDense()
+    {
+        foreach (TorchSharp.Modules.ParamGroup group in _parameter_groups)
+        {
+            foreach ((_, Tensor gradient) in ParameterGroups.WithGradient(group))
+            {
+                using (gradient)
+                {
+                    if (!gradient.is_sparse)
+                        throw new InvalidOperationException("SparseAdam does not support dense gradients, please consider Adam instead");
+                }
+            }
+        }
+    }
+
+    private static void Update(Options options, State state, Parameter parameter, Tensor gradient)
+    {
+        state.Start();
+        using var sparse = new SparseGradient(gradient, options.Maximize!.Value);
+        if (sparse.IsEmpty) return;
+
+        double beta1 = options.Beta1!.Value, beta2 = options.Beta2!.Value;
+        double stepSize = options.LearningRate!.Value * Math.Sqrt(1 - Math.Pow(beta2, state.Step)) / (1 - Math.Pow(beta1, state.Step));
+        var factors = new RowUpdate.AdamFactors(1 - beta1, 1 - beta2, options.Eps!.Value, -stepSize);
+        Tensor expAvg = state.ExpAvg!, expAvgSq = state.ExpAvgSq!;
+        if (sparse.IsOfRows(parameter, expAvg, expAvgSq)) RowUpdate.SparseAdam(sparse, parameter, expAvg, expAvgSq, factors);
+        else UpdateTensors(sparse, parameter, expAvg, expAvgSq, factors);
+    }
+
+    // PyTorch's own sequence of operations. The step's dispose scope ends the temporaries.
+    private static void UpdateTensors(
+        SparseGradient sparse, Tensor parameter, Tensor expAvg, Tensor expAvgSq, RowUpdate.AdamFactors factors)
+    {
+        Tensor oldAvg = sparse.Pick(expAvg);
+        Tensor avg = sparse.Values.sub(oldAvg).mul_(factors.OneMinusBeta1);
+        sparse.AddTo(expAvg, avg);
+        Tensor oldSq = sparse.Pick(expAvgSq);
+        Tensor sq = sparse.Values.square().sub_(oldSq).mul_(factors.OneMinusBeta2);
+        sparse.AddTo(expAvgSq, sq);
+
+        Tensor numerator = avg.add_(oldAvg);
+        Tensor denominator = RowUpdate.Sqrt(sq.add_(oldSq)).add_(factors.Eps);
+        sparse.AddTo(parameter, numerator.div_(denominator).mul_(factors.MinusStepSize));
+    }
+
+    /// <summary>Drops the gradients of all parameters, as PyTorch does. (TorchSharp's optimizers fill them with zeros.)</summary>
+    public override void zero_grad() => ParameterGroups.DropGradients(parameters());
+
+    /// <summary>Adds a group of parameters, to be trained from now on.</summary>
+    /// <param name="param_group">A <see cref="ParamGroup"/>. What it leaves open is taken from the defaults. Its parameters are read once.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="param_group"/>, its parameters or one of them is null.</exception>
+    /// <exception cref="ArgumentException">
+    /// The group is another optimizer's, has no parameters, or has one that is not a leaf, is sparse, is complex, or is in another group.
+    /// </exception>
+    public override void add_param_group(TorchSharp.Modules.ParamGroup param_group)
+    {
+        IReadOnlyList<Parameter> parameters = ParameterGroups.Check(param_group, _parameter_groups);
+        if (param_group is not ParamGroup group)
+            throw new ArgumentException($"A group of SparseAdam is needed, and this is {param_group.GetType()}.", nameof(param_group));
+        Refuse(p => p.is_sparse, "Sparse", "SparseAdam requires dense parameter tensors");
+        Refuse(p => p.is_complex(), "Complex", "SparseAdam does not support complex parameters");
+
+        group.Parameters = parameters;
+        group.Options ??= new Options();
+        group.Options.FillFrom(_default);
+        _parameter_groups.Add(group);
+        foreach (Parameter parameter in parameters) _state[parameter.Handle] = new State(parameter);
+
+        void Refuse(Func<Parameter, bool> fault, string kind, string text)
+        {
+            IEnumerable<string> places = parameters.Index().Where(p => fault(p.Item)).Select(p => $"[{_parameter_groups.Count}, {p.Index}]");
+            string all = string.Join(", ", places);
+            if (all.Length > 0) throw new ArgumentException($"{kind} params at indices [{all}]: {text}", nameof(param_group));
+        }
+    }
+
+    /// <summary>Disposes the moments. The parameters are the caller's.</summary>
+    /// <param name="disposing">False when the collector calls.</param>
+    protected override void Dispose(bool disposing)
+    {
+        base.Dispose(disposing);
+        if (!disposing) return;
+        foreach ((_, OptimizerState state) in _state) ((State)state).Dispose();
+    }
+}

@@ -1,0 +1,53 @@
+using EmbeddingWrapper.Native;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace EmbeddingWrapper.Optim;
+
+/// <summary>
+/// A sparse gradient as the optimizers need it: each row once, in order. The update is not linear, so entries of one row must be
+/// summed first.
+/// </summary>
+internal sealed class SparseGradient : IDisposable
+{
+    private readonly Tensor _coalesced;
+
+    public SparseGradient(Tensor gradient, bool negate) => (_coalesced, Indices, Values) = TorchScript.Coalesce(gradient, negate);
+
+    /// <summary><c>[sparse dimensions, n]</c>, int64.</summary>
+    public Tensor Indices { get; }
+
+    /// <summary><c>[n, the dense dimensions]</c>.</summary>
+    public Tensor Values { get; }
+
+    public bool IsEmpty => Values.numel() == 0;
+
+    /// <summary>The entries of a dense tensor where the gradient has some, as a copy.</summary>
+    public Tensor Pick(Tensor dense) => TorchScript.MaskedValues(dense, _coalesced);
+
+    /// <summary>Adds <c>alpha * values</c> to a dense tensor where the gradient has entries.</summary>
+    public void AddTo(Tensor dense, Tensor values, double alpha = 1) => TorchScript.AddSparse(dense, Indices, values, alpha);
+
+    /// <summary>
+    /// Whether the rows can be updated in the CPU's memory: whole rows of contiguous float32 or float64 tables. The bits are those of
+    /// the tensor form, at a fraction of its cost; CUDA and other dtypes take that one.
+    /// </summary>
+    public bool IsOfRows(Tensor parameter, params ReadOnlySpan<Tensor> state)
+    {
+        ScalarType dtype = parameter.dtype;
+        if (dtype is not (ScalarType.Float32 or ScalarType.Float64) || Indices.size(0) != 1) return false;
+        if (!Fits(Values) || !Fits(parameter)) return false;
+        foreach (Tensor tensor in state)
+            if (!Fits(tensor)) return false;
+        return true;
+
+        bool Fits(Tensor tensor) => tensor.dtype == dtype && tensor.device_type == DeviceType.CPU && tensor.is_contiguous();
+    }
+
+    public void Dispose()
+    {
+        Values.Dispose();
+        Indices.Dispose();
+        _coalesced.Dispose();
+    }
+}
