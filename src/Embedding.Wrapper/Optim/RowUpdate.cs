@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.Intrinsics.X86;
 using EmbeddingWrapper.Native;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -12,6 +13,9 @@ namespace EmbeddingWrapper.Optim;
 /// </summary>
 internal static unsafe class RowUpdate
 {
+    /// <summary>How far ahead rows are fetched from memory: random rows of a large table are in no cache.</summary>
+    private const int RowsAhead = 8;
+
     /// <summary>What one SparseAdam step multiplies by.</summary>
     public readonly record struct AdamFactors(double OneMinusBeta1, double OneMinusBeta2, double Eps, double MinusStepSize);
 
@@ -49,6 +53,13 @@ internal static unsafe class RowUpdate
 
         for (long row = 0; row < count; row++, values += width)
         {
+            if (row + RowsAhead < count)
+            {
+                long ahead = rows[row + RowsAhead] * width;
+                Prefetch(p + ahead, width);
+                Prefetch(m + ahead, width);
+                Prefetch(s + ahead, width);
+            }
             long at = rows[row] * width;
             T* pr = p + at, mr = m + at, sr = s + at;
             int i = 0;
@@ -85,6 +96,12 @@ internal static unsafe class RowUpdate
 
         for (long row = 0; row < count; row++, values += width)
         {
+            if (row + RowsAhead < count)
+            {
+                long ahead = rows[row + RowsAhead] * width;
+                Prefetch(p + ahead, width);
+                Prefetch(s + ahead, width);
+            }
             long at = rows[row] * width;
             T* pr = p + at, sr = s + at;
             int i = 0;
@@ -101,6 +118,13 @@ internal static unsafe class RowUpdate
                 pr[i] = T.FusedMultiplyAdd(v / (T.Sqrt(s1) + e), lr, pr[i]);
             }
         }
+    }
+
+    private static void Prefetch<T>(T* row, int width) where T : unmanaged
+    {
+        const int line = 64;
+        if (!Sse.IsSupported) return;
+        for (byte* at = (byte*)row, end = (byte*)(row + width); at < end; at += line) Sse.Prefetch0(at);
     }
 
     /// <summary>One rounding, as in the BLAS routine by which libtorch adds scaled sparse rows.</summary>
