@@ -16,7 +16,12 @@ string[] optimizers = ["SGD", "Adagrad", "SparseAdam"];
 JsonSerializerOptions json = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
 
 using Process python = StartPython();
-Console.WriteLine($"PyTorch {python.StandardOutput.ReadLine()}, libtorch {TorchSharp.torch.__version__}, one thread; microseconds a round (the step alone)");
+if (python.StandardOutput.ReadLine() is not { } pytorch)
+{
+    Console.Error.WriteLine("PYTHON must name an interpreter that has PyTorch.");
+    return 1;
+}
+Console.WriteLine($"PyTorch {pytorch}, libtorch {TorchSharp.torch.__version__}, one thread; microseconds a round (the step alone)");
 Console.WriteLine("| rows, width, batch | optimizer | PyTorch | here | PyTorch / here |");
 Console.WriteLine("| --- | --- | --- | --- | --- |");
 foreach (var size in sizes)
