@@ -154,5 +154,6 @@ public class ErrorTests
         Assert.Throws<ObjectDisposedException>(() => embedding.Lookup(1));
         Assert.Throws<ObjectDisposedException>(() => embedding.Lookup([1], new float[3].AsSpan()));
         Assert.Throws<ObjectDisposedException>(embedding.ResetParameters);
+        Assert.Throws<ObjectDisposedException>(() => embedding.to(float64));
     }
 }
