@@ -7,8 +7,8 @@ namespace EmbeddingWrapper.Repl;
 /// that it can be copied. <c>parity-scripts/tour.py</c> runs the same steps under the same headings on PyTorch, and a test
 /// compares the results.
 /// </summary>
-/// <inheritdoc cref="Tour(Action{TourStep})"/>
-internal sealed class GuidedTour(Action<TourStep> report) : Tour(report)
+/// <inheritdoc cref="Tour(ITourReport)"/>
+internal sealed class GuidedTour(ITourReport report) : Tour(report)
 {
     /// <summary>Runs all steps.</summary>
     public void Run()

@@ -14,14 +14,25 @@ internal static class Program
         {Usage}
 
         Without arguments: a guided tour of the embedding layer. Each step shows the C# that it runs, then its result.
-        Colour is left out when the output is redirected or NO_COLOR is set.
+        Colour is left out when the output is redirected or NO_COLOR is set; the progress bar, when it is redirected.
         """;
 
-    private static int Main(string[] args) => Run(args, Console.Out, Console.Error, HasColour());
+    private static int Main(string[] args)
+    {
+        bool terminal = !Console.IsOutputRedirected && Environment.GetEnvironmentVariable("TERM") != "dumb";
+        bool colour = terminal && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR"));
+        return Run(args, Console.Out, Console.Error, colour, bar: terminal);
+    }
 
     /// <summary>Runs the command that <paramref name="args"/> name.</summary>
+    /// <param name="args">The command line.</param>
+    /// <param name="output">Where results go.</param>
+    /// <param name="error">Where complaints go.</param>
+    /// <param name="colour">As in <see cref="TourWriter"/>.</param>
+    /// <param name="bar">As in <see cref="TourWriter"/>.</param>
     /// <returns>0: done. 1: PyTorch's native library is missing. 2: <paramref name="args"/> are not understood.</returns>
-    public static int Run(string[] args, TextWriter output, TextWriter error, bool colour = false)
+    public static int Run(string[] args, TextWriter output, TextWriter error,
+        bool colour = false, bool bar = false)
     {
         switch (args)
         {
@@ -31,9 +42,9 @@ internal static class Program
                     error.WriteLine(NoLibTorch);
                     return 1;
                 }
-                var writer = new TourWriter(output, colour);
+                var writer = new TourWriter(output, colour, bar);
                 writer.Opening();
-                new GuidedTour(writer.Step).Run();
+                new GuidedTour(writer).Run();
                 return 0;
 
             case ["--help" or "-h"]:
@@ -45,11 +56,6 @@ internal static class Program
                 return 2;
         }
     }
-
-    private static bool HasColour() =>
-        !Console.IsOutputRedirected
-        && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR"))
-        && Environment.GetEnvironmentVariable("TERM") != "dumb";
 
     private static bool HasLibTorch()
     {

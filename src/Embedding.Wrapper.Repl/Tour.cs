@@ -4,27 +4,18 @@ using TorchSharp;
 
 namespace EmbeddingWrapper.Repl;
 
-/// <summary>One step of a tour after it ran.</summary>
-/// <param name="Heading">What it shows, on one line.</param>
-/// <param name="Code">The C# that ran.</param>
-/// <param name="Results">What it printed, in order; a tensor may take several lines.</param>
-internal sealed record TourStep(string Heading, string Code, IReadOnlyList<string> Results);
-
 /// <summary>
-/// Runs code and keeps its text. The text is the compiler's own, from the argument that is then called, so what is shown
+/// Runs code and shows its text. The text is the compiler's own, from the argument that is then called, so what is shown
 /// cannot drift from what runs.
 /// </summary>
-/// <param name="report">Receives each step when it has run.</param>
-internal abstract class Tour(Action<TourStep> report)
+/// <param name="report">Hears of each step.</param>
+internal abstract class Tour(ITourReport report)
 {
-    private readonly List<string> _results = [];
-
-    /// <summary>Runs <paramref name="body"/> in a dispose scope and reports it.</summary>
+    /// <summary>Reports <paramref name="body"/>'s text and runs it in a dispose scope.</summary>
     protected void Step(string heading, Action body, [CallerArgumentExpression(nameof(body))] string code = "")
     {
-        _results.Clear();
+        report.Begin(heading, Statements(code));
         using (torch.NewDisposeScope()) body();
-        report(new TourStep(heading, Statements(code), [.. _results]));
     }
 
     /// <summary>A step that libtorch refuses: its error is the result.</summary>
@@ -50,7 +41,10 @@ internal abstract class Tour(Action<TourStep> report)
     }
 
     /// <summary>Adds a result to the step: a tensor as PyTorch prints it, anything else by its <c>ToString</c>.</summary>
-    protected void Print(object? value) => _results.Add(value is torch.Tensor tensor ? tensor.Repr() : $"{value}");
+    protected void Print(object? value) => report.Result(value is torch.Tensor tensor ? tensor.Repr() : $"{value}");
+
+    /// <inheritdoc cref="ITourReport.Progress"/>
+    protected void Progress(int done, int total, string text) => report.Progress(done, total, text);
 
     /// <summary>The statements of a lambda's text <c>() => { ... }</c>, without its indentation.</summary>
     private static string Statements(string lambda)

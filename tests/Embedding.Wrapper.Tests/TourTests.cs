@@ -109,12 +109,7 @@ public partial class TourTests
         Assert.Equal(1, error.Count('\n'));
     }
 
-    private static List<TourStep> Steps()
-    {
-        var steps = new List<TourStep>();
-        new GuidedTour(steps.Add).Run();
-        return steps;
-    }
+    private static List<TourStep> Steps() => TourRecorder.Record(report => new GuidedTour(report).Run());
 
     private static (int ExitCode, string Output, string Error) Run(string[]? arguments = null, bool colour = false)
     {
