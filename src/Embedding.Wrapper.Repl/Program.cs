@@ -14,6 +14,7 @@ internal static class Program
         {Usage}
 
         Without arguments: a guided tour of the embedding layer. Each step shows the C# that it runs, then its result.
+        The last steps train word vectors on a short text, which takes some seconds.
         Colour is left out when the output is redirected or NO_COLOR is set; the progress bar, when it is redirected.
         """;
 
@@ -30,9 +31,10 @@ internal static class Program
     /// <param name="error">Where complaints go.</param>
     /// <param name="colour">As in <see cref="TourWriter"/>.</param>
     /// <param name="bar">As in <see cref="TourWriter"/>.</param>
+    /// <param name="epochs">As in <see cref="SkipGram"/>.</param>
     /// <returns>0: done. 1: PyTorch's native library is missing. 2: <paramref name="args"/> are not understood.</returns>
     public static int Run(string[] args, TextWriter output, TextWriter error,
-        bool colour = false, bool bar = false)
+        bool colour = false, bool bar = false, int epochs = SkipGram.DefaultEpochs)
     {
         switch (args)
         {
@@ -45,6 +47,7 @@ internal static class Program
                 var writer = new TourWriter(output, colour, bar);
                 writer.Opening();
                 new GuidedTour(writer).Run();
+                new SkipGram(writer, epochs).Run();
                 return 0;
 
             case ["--help" or "-h"]:

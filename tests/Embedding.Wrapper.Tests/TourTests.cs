@@ -34,7 +34,7 @@ public partial class TourTests
     {
         string text = Run().Output;
         int end = 0;
-        foreach (TourStep step in Steps())
+        foreach (TourStep step in AllSteps())
         {
             Assert.NotEmpty(step.Results);
             ComesNext($". {step.Heading}\n");
@@ -55,7 +55,7 @@ public partial class TourTests
     [Fact]
     public void TheCodeIsWholeStatementsWithoutTheIndentationOfTheSource()
     {
-        foreach (TourStep step in Steps())
+        foreach (TourStep step in AllSteps())
         {
             string[] lines = step.Code.Split('\n');
             Assert.False(char.IsWhiteSpace(lines[0][0]));
@@ -67,7 +67,7 @@ public partial class TourTests
     [Fact]
     public void ItRunsToTheEndAndLeavesNoTensorBehind()
     {
-        int layers = Steps().Sum(step => MadeLayer().Count(step.Code));
+        int layers = AllSteps().Sum(step => MadeLayer().Count(step.Code));
         long countedTwice = LifetimeTests.CountedTwice(), before = LiveTensors();
 
         (int exitCode, _, string error) = Run();
@@ -111,11 +111,14 @@ public partial class TourTests
 
     private static List<TourStep> Steps() => TourRecorder.Record(report => new GuidedTour(report).Run());
 
+    private static List<TourStep> AllSteps() =>
+        [.. Steps(), .. TourRecorder.Record(report => new SkipGram(report, epochs: 1).Run())];
+
     private static (int ExitCode, string Output, string Error) Run(string[]? arguments = null, bool colour = false)
     {
         using var output = new StringWriter { NewLine = "\n" };
         using var error = new StringWriter { NewLine = "\n" };
-        int exitCode = Program.Run(arguments ?? [], output, error, colour);
+        int exitCode = Program.Run(arguments ?? [], output, error, colour, epochs: 1);
         return (exitCode, output.ToString(), error.ToString());
     }
 
