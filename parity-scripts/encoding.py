@@ -102,10 +102,30 @@ def encode_tensor(tensor):
     return {**value, "data": rows_of(texts, shape)}
 
 
+def texts_of(value):
+    """The elements of a dense tensor in order, in whichever way it is written."""
+    if "arange" in value:
+        start, step = value["arange"]
+        return [text_of(start + step * at, value["dtype"]) for at in range(math.prod(value["shape"]))]
+    if "runs" in value:
+        return [text for times, texts in value["runs"] for text in texts.split() * times]
+    return " ".join(value["data"]).split()
+
+
+def decode_sparse(value):
+    indices, values = (decode_tensor(value[part]) for part in ("indices", "values"))
+    tensor = torch.sparse_coo_tensor(indices, values, value["shape"])
+    tensor = tensor.coalesce() if value["coalesced"] else tensor
+    assert tensor.is_coalesced() == value["coalesced"], "fewer than two entries are always coalesced"
+    return tensor
+
+
 def decode_tensor(value):
-    """A row-major tensor that does not require a gradient; the replay lays it out."""
-    dtype, shape = value["dtype"], value["shape"]
-    texts = " ".join(value["data"]).split()
+    """A row-major (or sparse) tensor that does not require a gradient; the replay lays it out."""
+    if "layout" in value:
+        return decode_sparse(value)
+    dtype, shape, texts = value["dtype"], value["shape"], texts_of(value)
+    assert len(texts) == math.prod(shape), value
     if dtype in FLOATS:
         integer = FLOATS[dtype][3]
         bits = [bits_of_text(text, dtype) for text in texts]

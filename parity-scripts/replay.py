@@ -87,12 +87,20 @@ class Replay:
         return torch.no_grad() if step.arguments.get("no_grad") else contextlib.nullcontext()
 
     def at(self, path):
-        """Reads `m.weight.grad`; a number names a module of a Sequential."""
+        """Reads `m.weight.grad`; a number names a module of a Sequential, `state` what an optimizer keeps for a parameter."""
         first, *rest = path.split(".")
         found = self.names[first]
+        if rest[:1] == ["state"]:
+            return self.kept(found, self.at(".".join(rest[1:-1])), rest[-1])
         for part in rest:
             found = found[int(part)] if part.isdigit() else getattr(found, part)
         return found
+
+    @staticmethod
+    def kept(optimizer, parameter, name):
+        """None, or step 0, where the optimizer has nothing yet."""
+        value = optimizer.state.get(parameter, {}).get(name)
+        return int(value or 0) if name == "step" else value  # Adagrad counts in a float tensor
 
     def maybe_at(self, path):
         return None if path is None else self.at(path)
@@ -129,8 +137,29 @@ class Replay:
     def do_linear(self, as_, in_features, out_features):
         return torch.nn.Linear(in_features, out_features, bias=False)
 
-    def do_sgd(self, as_, parameters, lr, momentum=0):
-        return torch.optim.SGD([self.at(path) for path in parameters], lr=lr, momentum=momentum)
+    def do_sgd(self, as_, parameters=None, groups=None, **options):
+        return self.optimizer(torch.optim.SGD, parameters, groups, options)
+
+    def do_sparse_adam(self, as_, parameters=None, groups=None, **options):
+        usual = (options.get("beta1", 0.9), options.get("beta2", 0.999))
+        groups = groups and [self.with_betas(group, *usual) for group in groups]
+        return self.optimizer(torch.optim.SparseAdam, parameters, groups, self.with_betas(options, *usual))
+
+    def do_adagrad(self, as_, parameters=None, groups=None, **options):
+        return self.optimizer(torch.optim.Adagrad, parameters, groups, options)
+
+    @staticmethod
+    def with_betas(options, beta1, beta2):
+        """PyTorch's option is the pair; the goldens have one option for each half."""
+        others = {name: value for name, value in options.items() if name not in ("beta1", "beta2")}
+        return {**others, "betas": (options.get("beta1", beta1), options.get("beta2", beta2))}
+
+    def optimizer(self, kind, parameters, groups, options):
+        def group(parameters, **own):
+            return {"params": [self.at(path) for path in parameters], **own}
+
+        given = [self.at(path) for path in parameters] if groups is None else [group(**named) for named in groups]
+        return kind(given, **options)
 
     def do_hook(self, of, kind, as_):
         module = self.at(of)
@@ -158,12 +187,19 @@ class Replay:
     def do_step(self, of):
         self.at(of).step()
 
+    def do_set_lr(self, of, value):
+        for group in self.at(of).param_groups:
+            group["lr"] = value
+
     # What a step reads
 
     def do_show(self, what):
         return self.at(what)
 
     def do_repr(self, of):
+        return repr(self.at(of))
+
+    def do_print(self, of):
         return repr(self.at(of))
 
     def do_parameters(self, of):
@@ -209,6 +245,9 @@ class Replay:
         tensor = self.at(to)
         is_parameter = isinstance(tensor, torch.nn.Parameter)
         self.at(of).weight = tensor if is_parameter else torch.nn.Parameter(tensor, requires_grad)
+
+    def do_set_grad(self, of, to):
+        self.at(of).grad = self.maybe_at(to)
 
     def do_write(self, to, value, row=None):
         with torch.no_grad():

@@ -7,6 +7,14 @@ from encoding import encode_number
 
 OPTIONS = ("padding_idx", "max_norm", "norm_type", "scale_grad_by_freq", "sparse")
 
+# Of the optimizers and of their groups. All but the flags are doubles.
+OPTIMIZERS = {
+    "sgd": ("lr", "momentum", "dampening", "weight_decay", "nesterov", "maximize"),
+    "sparse_adam": ("lr", "beta1", "beta2", "eps", "maximize"),
+    "adagrad": ("lr", "lr_decay", "weight_decay", "initial_accumulator_value", "eps", "maximize"),
+}
+FLAGS = ("nesterov", "maximize")
+
 # The arguments of each step, in the order in which the goldens write them and in which a call may give them.
 ARGUMENTS = {
     "tensor": ("as", "value", "layout"),
@@ -33,18 +41,21 @@ ARGUMENTS = {
     "zero_grad": ("of",),
     "reset_parameters": ("of",),
     "set_weight": ("of", "to", "requires_grad"),
+    "set_grad": ("of", "to"),
     "write": ("to", "row", "value"),
     "sequential": ("as", "of"),
     "linear": ("as", "in_features", "out_features"),
     "hook": ("of", "kind", "as"),
     "unhook": ("of",),
-    "sgd": ("as", "parameters", "lr", "momentum"),
+    **{kind: ("as", "parameters", *options, "groups") for kind, options in OPTIMIZERS.items()},
+    "set_lr": ("of", "value"),
     "step": ("of",),
+    "print": ("of",),
 }
 OPS = ("sum", "square", "exp", "clone", "detach", "sigmoid", "prod", "mul", "add", "matmul_t", "unsqueeze0", "unsqueeze1",
        "to_dense", "coalesce", "contiguous")
 LAYOUTS = ("transposed", "strided", "expanded", "expanded_columns", "narrowed")
-ALWAYS_GIVES = ("randn", "functional", "forward", "grad", "show", "repr", "parameters", "state_dict", "load_state_dict")
+ALWAYS_GIVES = ("randn", "functional", "forward", "grad", "show", "repr", "parameters", "state_dict", "load_state_dict", "print")
 MODES = ("no_grad", "inference_mode")
 
 
@@ -63,7 +74,17 @@ class Step:
 
 
 def written(value):
+    if isinstance(value, dict):
+        return {name: written(entry) for name, entry in value.items()}
     return [written(entry) for entry in value] if isinstance(value, (list, tuple)) else encode_number(value)
+
+
+def check_optimizer(kind, given):
+    for options in (given, *given.get("groups", ())):
+        numbers = {name: options[name] for name in OPTIMIZERS[kind] if name in options and name not in FLAGS}
+        assert all(isinstance(number, float) for number in numbers.values()), f"{kind}: not all doubles: {numbers}"
+    assert all(group.keys() <= {"parameters", *OPTIMIZERS[kind]} for group in given.get("groups", ())), given
+    assert ("parameters" in given) != ("groups" in given), f"{kind}: parameters or groups: {given}"
 
 
 class Scenario:
@@ -92,6 +113,8 @@ class Do:
             assert len(positional) <= len(names), do
             assert given.get("name") in OPS if do == "op" else True, given
             assert given.get("layout") in (None, *LAYOUTS), given
+            if do in OPTIMIZERS:
+                check_optimizer(do, given)
             arguments = {name: given[name] for name in (*names, *MODES) if name in given}
             dotnet = {"text": text, "because": because} if because else None
             return Step(do, arguments, do in ALWAYS_GIVES if gives is None else gives, raises, dotnet)

@@ -30,6 +30,26 @@ def value(dtype, nested, shape=None, requires_grad=False):
     return {"dtype": dtype, "shape": shape, **flag, "data": rows_of(texts, shape)}
 
 
+def arange(dtype, shape, start=0, step=1, requires_grad=False):
+    """Written short: for the tensors that are too big to be shown whole."""
+    flag = {"requires_grad": True} if requires_grad else {}
+    return {"dtype": dtype, "shape": list(shape), **flag, "arange": [start, step]}
+
+
+def runs(dtype, shape, *runs, requires_grad=False):
+    """Written short: `(1000, "1e-09")`, or `(500, "0 1")`, one after the other."""
+    flag = {"requires_grad": True} if requires_grad else {}
+    assert sum(times * len(texts.split()) for times, texts in runs) == math.prod(shape), (shape, runs)
+    return {"dtype": dtype, "shape": list(shape), **flag, "runs": [list(run) for run in runs]}
+
+
+def sparse(indices, values, shape, coalesced=False, requires_grad=False):
+    """`indices` and `values` are values themselves: [sparse dimensions, n] int64, and [n, the dense dimensions]."""
+    flag = {"requires_grad": True} if requires_grad else {}
+    return {"layout": "sparse_coo", "dtype": values["dtype"], "shape": list(shape), **flag, "coalesced": coalesced,
+            "indices": indices, "values": values}
+
+
 def indices(nested, dtype="int64", shape=None):
     return value(dtype, nested, shape)
 
