@@ -87,7 +87,7 @@ class Replay:
         return torch.no_grad() if step.arguments.get("no_grad") else contextlib.nullcontext()
 
     def at(self, path):
-        """Reads `m.weight.grad`; a number names a module of a Sequential, `state` what an optimizer keeps for a parameter."""
+        """Reads `m.weight.grad`; a number names a module of a Sequential, `state` what an optimizer keeps."""
         first, *rest = path.split(".")
         found = self.names[first]
         if rest[:1] == ["state"]:

@@ -24,16 +24,17 @@ def state(kind, optimizer="o", weight="m.weight"):
 
 
 def stepped(kind, *weights, optimizer="o"):
-    """An optimizer step, and everything that it may change."""
+    """An optimizer step, and everything that it may change; of kind None only the weights."""
     steps = [do.step(optimizer)]
     for weight in weights or ("m.weight",):
-        steps += [do.show(weight), *state(kind, optimizer, weight)]
+        steps += [do.show(weight), *(state(kind, optimizer, weight) if kind else [])]
     return steps
 
 
-def trained(kind, batches):
+def trained(kind, batches, shown=True):
     """For each batch, an index and a gradient, a step."""
-    return [step for index, gradient in batches for step in (do.zero_grad("o"), *backward(index, gradient), *stepped(kind))]
+    return [step for index, gradient in batches
+            for step in (do.zero_grad("o"), *backward(index, gradient), *stepped(kind if shown else None))]
 
 
 def drawn_batches(rng, rows, columns, sizes=(4, 1, 5), dtype="float32"):

@@ -7,7 +7,7 @@ from steps import Scenario, do
 from training import backward, drawn_batches, optimizer, stepped, table, trained
 from values import counting, indices, ones, seeded, ugly, value
 
-ABOUT = "SparseAdam updates the rows of the batch, sums repeated ones first, and corrects the bias by the parameter's step count."
+ABOUT = "SparseAdam updates the batch's rows, sums repeated ones first, and corrects the bias by the parameter's step count."
 
 KIND = "sparse_adam"
 BETAS = ((None, None), (0.0, 0.0), (0.5, 0.25), (0.0, 0.999), (0.99, 0.0), (0.8, 0.99999))
@@ -23,7 +23,8 @@ def options_of(case):
 def combinations():
     for case in pairwise(seeded("sparse_adam"), dtype=("float32", "float64"), columns=(1, 2, 3, 5), betas=BETAS,
                          lr=(None, 0.1, 2.5, 1e-5), eps=(None, 1e-3, 0.3, 1e-12), maximize=(False, True),
-                         padding_idx=(None, 0, -1), layout=(None, "transposed", "narrowed", "strided"), index=("int64", "int32")):
+                         padding_idx=(None, 0, -1), layout=(None, "transposed", "narrowed", "strided"),
+                         index=("int64", "int32")):
         options = options_of(case)
         padding = {} if case["padding_idx"] is None else {"padding_idx": case["padding_idx"]}
         name = (f"{case['dtype']} 4x{case['columns']} {case['layout'] or 'row-major'}, {case['index']}"
@@ -38,7 +39,7 @@ def combinations():
 
 def widths():
     """Rows that fill vectors of 4, 8 and 16 numbers, and rows that leave some over."""
-    for columns, dtype in itertools.product((1, 3, 5, 7, 8, 9, 16, 17, 31, 33), ("float32", "float64")):
+    for columns, dtype in itertools.product((1, 3, 5, 8, 9, 16, 17, 33), ("float32", "float64")):
         name = f"{dtype} rows of {columns}"
         rng = seeded(name)
         yield Scenario(name, "O19", [
@@ -48,7 +49,7 @@ def widths():
 
 def large_batches():
     """From 17 entries on repeated rows are summed in an order of the library's own."""
-    for size, rows, dtype in itertools.product((16, 17, 24, 40), (2, 5), ("float32", "float64")):
+    for size, rows, dtype in itertools.product((16, 17, 40), (2, 5), ("float32", "float64")):
         name = f"{size} look-ups of {rows} rows, {dtype}"
         rng = seeded(name)
         yield Scenario(name, "O23 G14", [
@@ -57,12 +58,14 @@ def large_batches():
 
 
 def narrow_dtypes():
-    for dtype, padding in itertools.product(("float16", "bfloat16"), (None, 1)):
-        options = {} if padding is None else {"padding_idx": padding}
-        name = f"{dtype}{told(options)}"
+    """Factors are not rounded to the dtype before they multiply."""
+    for dtype, padding, maximize in itertools.product(("float16", "bfloat16"), (None, 1), (False, True)):
+        of_table = {} if padding is None else {"padding_idx": padding}
+        options = {"lr": 0.125, "eps": 0.001, **({"maximize": True} if maximize else {})}
+        name = f"{dtype}{told(options)}{told(of_table)}"
         rng = seeded(name)
         yield Scenario(name, "O26", [
-            *table(counting(4, 3, dtype), sparse=True, **options), optimizer(KIND, {"lr": 0.125, "eps": 0.001}),
+            *table(counting(4, 3, dtype), sparse=True, **of_table), optimizer(KIND, options),
             *trained(KIND, drawn_batches(rng, 4, 3, (4, 2, 3), dtype))])
     yield Scenario("float16: eps=1e-8 is 0 there, and a zero gradient gives nan", "O26", [
         *table(counting(3, 2, "float16"), sparse=True), optimizer(KIND, {}),
@@ -75,8 +78,10 @@ def nothing_to_do():
     padded = ([1, 1], ones([2, 2]))
     some = ([2, 0, 2], value("float32", [[0.5, -1], [2, 0.25], [1.5, 3]]))
     for words, batches in (("empty batch first", (empty, some, some)), ("empty batch in between", (some, empty, some)),
-                           ("fully padded batch first", (padded, some, some)), ("fully padded in between", (some, padded, some)),
-                           ("two of those before the first row", (empty, padded, some)), ("only those", (empty, padded, empty))):
+                           ("fully padded batch first", (padded, some, some)),
+                           ("fully padded in between", (some, padded, some)),
+                           ("two of those before the first row", (empty, padded, some)),
+                           ("only those", (empty, padded, empty))):
         for options in ({}, {"lr": 0.1, "beta1": 0.5, "maximize": True}):
             yield Scenario(f"{words}{told(options)}", "O25 O22 G9", [
                 *table(counting(4, 2), sparse=True, padding_idx=1), optimizer(KIND, options), *trained(KIND, batches)])
@@ -156,15 +161,16 @@ def documented():
 
 def gradients_given():
     """The gradient is whatever stands there, coalesced or not, and stays as it is."""
+    coalesce = [do.op("coalesce", ["m.weight.grad"], "c"), do.set_grad("m.weight", "c")]
     for memory, maximize in itertools.product(("as it came", "coalesced"), (False, True)):
         options = {"lr": 0.1, **({"maximize": True} if maximize else {})}
         rng = seeded(memory)
         batches = drawn_batches(rng, 4, 2, (5, 3, 4))
-        coalesced = [do.op("coalesce", ["m.weight.grad"], "c"), do.set_grad("m.weight", "c")] if memory == "coalesced" else []
         yield Scenario(f"the gradient {memory}{told(options)}", "O4 O19", [
             *table(ugly(rng, (4, 2)), sparse=True), optimizer(KIND, options),
             *[step for batch in batches for step in (
-                do.zero_grad("o"), *backward(*batch), *coalesced, *stepped(KIND), do.show("m.weight.grad"))]])
+                do.zero_grad("o"), *backward(*batch), *(coalesce if memory == "coalesced" else []),
+                *stepped(KIND), do.show("m.weight.grad"))]])
     yield Scenario("the same gradient for three steps", "O4", [
         *table(counting(4, 2), sparse=True), optimizer(KIND, {"lr": 0.1}), *backward([1, 1, 2]),
         *stepped(KIND), *stepped(KIND), *stepped(KIND), do.show("m.weight.grad")])
