@@ -71,11 +71,11 @@ def memory_text(case):
 def tensor(name, value, layout=None):
     """A `tensor` step whose data is what the layout can hold: equal rows when expanded."""
     shape, layout = value["shape"], possible(layout, value["shape"])
-    if layout is None:
-        return do.tensor(name, value)
-    texts = " ".join(value["data"]).split()
-    if layout == "expanded" and texts:
-        texts = texts[:len(texts) // shape[0]] * shape[0]
-    elif layout == "expanded_columns" and texts:
-        texts = [text for text in texts[::shape[-1]] for _ in range(shape[-1])]
-    return do.tensor(name, {**value, "data": rows_of(texts, shape)}, layout)
+    if layout in ("expanded", "expanded_columns") and value["data"]:
+        texts = " ".join(value["data"]).split()
+        if layout == "expanded":
+            texts = texts[:len(texts) // shape[0]] * shape[0]
+        else:
+            texts = [text for text in texts[::shape[-1]] for _ in range(shape[-1])]
+        value = {**value, "data": rows_of(texts, shape)}
+    return do.tensor(name, value, layout) if layout else do.tensor(name, value)
