@@ -106,20 +106,21 @@ public sealed partial class SparseAdam : OptimizerHelper, optim.IBetas
         else UpdateTensors(sparse, parameter, expAvg, expAvgSq, factors);
     }
 
-    // PyTorch's own sequence of operations. The step's dispose scope ends the temporaries.
+    // PyTorch's own sequence of operations. The step's dispose scope ends the temporaries. Factors go through mul: libtorch's mul_ rounds
+    // a number to the tensor's dtype before it multiplies, which Python's mul_ does not.
     private static void UpdateTensors(
         SparseGradient sparse, Tensor parameter, Tensor expAvg, Tensor expAvgSq, RowUpdate.AdamFactors factors)
     {
         Tensor oldAvg = sparse.Pick(expAvg);
-        Tensor avg = sparse.Values.sub(oldAvg).mul_(factors.OneMinusBeta1);
+        Tensor avg = sparse.Values.sub(oldAvg).mul(factors.OneMinusBeta1);
         sparse.AddTo(expAvg, avg);
         Tensor oldSq = sparse.Pick(expAvgSq);
-        Tensor sq = sparse.Values.square().sub_(oldSq).mul_(factors.OneMinusBeta2);
+        Tensor sq = sparse.Values.square().sub_(oldSq).mul(factors.OneMinusBeta2);
         sparse.AddTo(expAvgSq, sq);
 
         Tensor numerator = avg.add_(oldAvg);
         Tensor denominator = RowUpdate.Sqrt(sq.add_(oldSq)).add_(factors.Eps);
-        sparse.AddTo(parameter, numerator.div_(denominator).mul_(factors.MinusStepSize));
+        sparse.AddTo(parameter, numerator.div_(denominator).mul(factors.MinusStepSize));
     }
 
     /// <summary>Drops the gradients of all parameters, as PyTorch does. (TorchSharp's optimizers fill them with zeros.)</summary>
