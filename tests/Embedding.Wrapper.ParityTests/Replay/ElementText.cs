@@ -36,6 +36,17 @@ internal static class ElementText
         };
     }
 
+    /// <summary>The bits of the nearest number of the dtype; where that is no float, the number is whole.</summary>
+    public static ulong Round(double number, ScalarType dtype) => dtype switch
+    {
+        ScalarType.Bool => number == 0 ? 0UL : 1UL,
+        ScalarType.Float64 => BitConverter.DoubleToUInt64Bits(number),
+        ScalarType.Float32 => BitConverter.SingleToUInt32Bits((float)number),
+        ScalarType.Float16 => BitConverter.HalfToUInt16Bits((Half)number),
+        ScalarType.BFloat16 => UpperHalf(BitConverter.SingleToUInt32Bits((float)number)),
+        _ => (ulong)(long)number & Mask(dtype),
+    };
+
     /// <summary>The shortest text that reads back to the same bits, spelled as Python spells it.</summary>
     public static string Format(ulong bits, ScalarType dtype)
     {

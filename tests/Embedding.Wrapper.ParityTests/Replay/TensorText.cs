@@ -15,9 +15,10 @@ internal static class TensorText
     public static string Number(double number) =>
         ElementText.Format(BitConverter.DoubleToUInt64Bits(number), ScalarType.Float64);
 
-    /// <summary>A row-major tensor that requires no gradient.</summary>
+    /// <summary>A row-major or sparse tensor that requires no gradient.</summary>
     public static Tensor Decode(JsonElement value)
     {
+        if (value.TryGetProperty("layout", out JsonElement layout)) return DecodeSparse(value, layout.GetString()!);
         ScalarType dtype = GoldenText.Dtype(value.GetProperty("dtype").GetString()!);
         int size = ElementText.Size(dtype);
         Tensor tensor = empty(Shape(value), dtype);
@@ -65,23 +66,47 @@ internal static class TensorText
         return bits;
     }
 
+    /// <summary>The elements that a golden writes out, in row-major order.</summary>
     public static ulong[] Bits(JsonElement value, ScalarType dtype)
     {
-        ulong[] bits =
-        [
-            .. value.GetProperty("data").EnumerateArray()
-                .SelectMany(row => row.GetString()!.Split(' ', StringSplitOptions.RemoveEmptyEntries))
-                .Select(text => ElementText.Parse(text, dtype)),
-        ];
         long[] shape = Shape(value);
-        if (bits.Length != shape.Aggregate(1L, (product, length) => product * length))
+        long count = shape.Aggregate(1L, (product, length) => product * length);
+        IEnumerable<ulong> given = value.TryGetProperty("arange", out JsonElement arange) ? Arange(arange, count, dtype)
+            : value.TryGetProperty("runs", out JsonElement runs) ? Runs(runs).Select(Parsed)
+            : value.GetProperty("data").EnumerateArray().SelectMany(Elements).Select(Parsed);
+        ulong[] bits = [.. given];
+        if (bits.Length != count)
             throw new GoldenFormatException($"{bits.Length} elements cannot have the shape [{string.Join(", ", shape)}].");
         return bits;
+
+        ulong Parsed(string text) => ElementText.Parse(text, dtype);
     }
 
     public static long[] Shape(JsonElement value) => Integers(value.GetProperty("shape"));
 
     public static long[] Integers(JsonElement list) => [.. list.EnumerateArray().Select(entry => entry.GetInt64())];
+
+    private static Tensor DecodeSparse(JsonElement value, string layout)
+    {
+        if (layout != SparseLayout) throw new GoldenFormatException($"The goldens know no layout '{layout}'.");
+        Tensor indices = Decode(value.GetProperty("indices")), values = Decode(value.GetProperty("values"));
+        Tensor tensor = sparse_coo_tensor(indices, values, Shape(value));
+        return value.GetProperty("coalesced").GetBoolean() ? ScriptOps.Coalesce(tensor) : tensor;
+    }
+
+    /// <summary>Element k is <c>start + step * k</c>, computed in doubles and then rounded.</summary>
+    private static IEnumerable<ulong> Arange(JsonElement startAndStep, long count, ScalarType dtype)
+    {
+        double start = startAndStep[0].GetDouble(), step = startAndStep[1].GetDouble();
+        for (long at = 0; at < count; at++) yield return ElementText.Round(start + (step * at), dtype);
+    }
+
+    /// <summary>So many times these elements, then so many times those.</summary>
+    private static IEnumerable<string> Runs(JsonElement runs) => runs.EnumerateArray()
+        .SelectMany(run => Enumerable.Repeat(Elements(run[1]), run[0].GetInt32())).SelectMany(texts => texts);
+
+    private static string[] Elements(JsonElement texts) =>
+        texts.GetString()!.Split(' ', StringSplitOptions.RemoveEmptyEntries);
 
     /// <summary>One text for each row of the last dimension.</summary>
     private static IEnumerable<string> Rows(Tensor tensor)
