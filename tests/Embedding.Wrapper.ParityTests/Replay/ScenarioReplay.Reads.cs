@@ -12,6 +12,9 @@ internal sealed partial class ScenarioReplay
     [Does("repr")]
     private string Repr(Arguments given) => ModuleAt(given).ToString()!;
 
+    [Does("print")]
+    private string Print(Arguments given) => TensorAt(given.Text("of")).Repr();
+
     [Does("parameters")]
     private string[] ParameterNames(Arguments given) =>
         [.. ModuleAt(given).named_parameters().Select(parameter => parameter.name)];
