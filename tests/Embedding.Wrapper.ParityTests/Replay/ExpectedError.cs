@@ -11,10 +11,11 @@ internal sealed class ExpectedError(string step, string pythonText, string? dotn
     /// </summary>
     private static readonly (string? Step, string Text, Type Exception)[] Table =
     [
-        // libtorch's own, which TorchSharp throws and the library never sees
+        // libtorch's own, which TorchSharp (in the step: its SGD) throws and the library never sees
         ("backward", "", typeof(ExternalException)),
         ("grad", "", typeof(ExternalException)),
         ("op", "", typeof(ExternalException)),
+        ("step", "add(sparse, dense) is not supported", typeof(ExternalException)),
 
         // a padding index: the caller's argument, except where the weight was replaced by one that it does not fit
         ("forward", "Padding_idx must be within num_embeddings", typeof(InvalidOperationException)),
@@ -33,7 +34,14 @@ internal sealed class ExpectedError(string step, string pythonText, string? dotn
         (null, "Only Tensors of floating point and complex dtype can require gradients", typeof(ArgumentException)),
         ("to", "nn.Module.to only accepts", typeof(ArgumentException)),
 
-        // the state of the layer does not allow it
+        // an optimizer's options, and its parameters
+        (null, "Invalid ", typeof(ArgumentOutOfRangeException)),
+        (null, "optimizer got an empty parameter list", typeof(ArgumentException)),
+        (null, "can't optimize a non-leaf Tensor", typeof(ArgumentException)),
+        (null, "some parameters appear in more than one parameter group", typeof(ArgumentException)),
+        (null, "Sparse params at indices", typeof(ArgumentException)),
+
+        // the state of the layer, or the gradient that an optimizer finds, does not allow it
         (null, "", typeof(InvalidOperationException)),
     ];
 

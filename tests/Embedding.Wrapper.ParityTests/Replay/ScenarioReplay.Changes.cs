@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace EmbeddingWrapper.ParityTests.Replay;
 
-// The steps that change a module, a tensor or an optimizer.
+// The steps that change a module or a tensor.
 internal sealed partial class ScenarioReplay
 {
     [Does("load_state_dict")]
@@ -27,8 +27,19 @@ internal sealed partial class ScenarioReplay
         string file = Path.GetTempFileName();
         try
         {
-            At<nn.Module>(given.Text("from")).save(file);
-            At<nn.Module>(given.Text("to")).load(file);
+            switch (At(given.Text("from")), At(given.Text("to")))
+            {
+                case (nn.Module from, nn.Module to):
+                    from.save(file);
+                    to.load(file);
+                    break;
+                case (OptimizerHelper from, OptimizerHelper to):
+                    from.save_state_dict(file);
+                    to.load_state_dict(file);
+                    break;
+                case var (from, to):
+                    throw new GoldenFormatException($"No {from?.GetType().Name} can be loaded into a {to?.GetType().Name}.");
+            }
         }
         finally
         {
@@ -62,11 +73,15 @@ internal sealed partial class ScenarioReplay
     [Does("zero_grad")]
     private void DropGradients(Arguments given)
     {
-        object? of = At(given.Text("of"));
-        if (of is nn.Module module) module.zero_grad();
-        else if (of is SGD sgd) // TorchSharp's own fills gradients with zeros, where PyTorch's drops them
-            foreach (Parameter parameter in sgd.parameters()) parameter.grad = null;
-        else ((optim.Optimizer)of!).zero_grad();
+        switch (At(given.Text("of")))
+        {
+            case nn.Module module: module.zero_grad(); break;
+            case SGD sgd: // TorchSharp's own fills gradients with zeros, where PyTorch's drops them
+                foreach (Parameter parameter in sgd.parameters()) parameter.grad = null;
+                break;
+            case optim.Optimizer optimizer: optimizer.zero_grad(); break;
+            case var other: throw new GoldenFormatException($"A {other?.GetType().Name} has no gradients to drop.");
+        }
     }
 
     [Does("reset_parameters")]
@@ -97,6 +112,9 @@ internal sealed partial class ScenarioReplay
             case var other: throw new GoldenFormatException($"A {other?.GetType().Name} has no weight to set.");
         }
     }
+
+    [Does("set_grad")]
+    private void SetGrad(Arguments given) => TensorAt(given.Text("of")).grad = OptionalTensorAt(given, "to");
 
     [Does("write")]
     private void Write(Arguments given)

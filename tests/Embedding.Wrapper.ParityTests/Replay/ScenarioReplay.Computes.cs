@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace EmbeddingWrapper.ParityTests.Replay;
 
-// The steps that compute: look-ups, gradients, a few of libtorch's operations, optimizer steps.
+// The steps that compute: look-ups, gradients, a few of libtorch's operations.
 internal sealed partial class ScenarioReplay
 {
     [Does("functional")]
@@ -56,7 +56,4 @@ internal sealed partial class ScenarioReplay
             var other => throw new GoldenFormatException($"No operation is called '{other}'."),
         };
     }
-
-    [Does("step")]
-    private void StepOptimizer(Arguments given) => At<optim.Optimizer>(given.Text("of")).step();
 }

@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace EmbeddingWrapper.ParityTests.Replay;
 
-// The steps that make something: tensors, modules, optimizers, hooks.
+// The steps that make something: tensors, modules, hooks.
 internal sealed partial class ScenarioReplay
 {
     [Does("tensor")]
@@ -51,13 +51,6 @@ internal sealed partial class ScenarioReplay
     [Does("linear")]
     private Linear MakeLinear(Arguments given) =>
         Place(nn.Linear(given.Integer("in_features"), given.Integer("out_features"), hasBias: false));
-
-    [Does("sgd")]
-    private SGD MakeSgd(Arguments given)
-    {
-        Parameter[] parameters = [.. given.Texts("parameters").Select(At<Parameter>)];
-        return Own(optim.SGD(parameters, given.Number("lr"), given.OptionalNumber("momentum") ?? 0));
-    }
 
     [Does("hook")]
     private Action MakeHook(Arguments given)

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace EmbeddingWrapper.ParityTests.Replay;
 
-// The steps that read, and the paths by which all steps do: m.weight.grad
+// The steps that read, and the paths by which all steps do: m.weight.grad, o.state.m.weight.step
 internal sealed partial class ScenarioReplay
 {
     [Does("show")]
@@ -43,6 +43,8 @@ internal sealed partial class ScenarioReplay
         string[] parts = path.Split('.');
         if (!_names.TryGetValue(parts[0], out object? found))
             throw new KeyNotFoundException($"No step has made '{parts[0]}'.");
+        if (found is OptimizerHelper optimizer && parts is [_, "state", .. var parameter, var kept])
+            return Kept(StateOf(optimizer, At<Parameter>(string.Join('.', parameter))), kept);
         foreach (string part in parts[1..]) found = Member(found, part);
         return found;
     }

@@ -88,8 +88,7 @@ internal sealed partial class ScenarioReplay
         using IDisposable? mode = inference ? inference_mode() : noGrad ? no_grad() : null;
         string? name = arguments.OptionalText("as");
         object? result = method(this, arguments);
-        if (arguments.Unread.Any())
-            throw new GoldenFormatException($"The step '{step.Do}' has no argument '{arguments.Unread.First()}'.");
+        arguments.ThrowIfUnread($"The step '{step.Do}'");
         if (name is not null) _names[name] = result;
         return result;
     }
@@ -119,7 +118,7 @@ internal sealed partial class ScenarioReplay
             if (value is Tensor { is_sparse: false } tensor) bits[name] = TensorText.Bits(tensor);
             if (value is not nn.Module module) continue;
             foreach ((string parameterName, Tensor parameter) in module.named_parameters())
-                bits[$"{name}.{parameterName}"] = TensorText.Bits(parameter);
+                if (!parameter.is_sparse) bits[$"{name}.{parameterName}"] = TensorText.Bits(parameter);
         }
         return bits;
     }

@@ -63,7 +63,11 @@ internal sealed class Arguments(IEnumerable<JsonProperty> members)
     private readonly Dictionary<string, JsonElement> _unread =
         members.ToDictionary(member => member.Name, member => member.Value);
 
-    public IEnumerable<string> Unread => _unread.Keys;
+    /// <exception cref="GoldenFormatException">An argument was not read.</exception>
+    public void ThrowIfUnread(string of)
+    {
+        if (_unread.Count > 0) throw new GoldenFormatException($"{of} has no argument '{_unread.Keys.First()}'.");
+    }
 
     public JsonElement Required(string name) =>
         Optional(name) ?? throw new GoldenFormatException($"The argument '{name}' is missing.");
@@ -78,7 +82,9 @@ internal sealed class Arguments(IEnumerable<JsonProperty> members)
 
     public long? OptionalInteger(string name) => Optional(name)?.GetInt64();
 
-    public bool Flag(string name, bool otherwise = false) => Optional(name)?.GetBoolean() ?? otherwise;
+    public bool Flag(string name, bool otherwise = false) => OptionalFlag(name) ?? otherwise;
+
+    public bool? OptionalFlag(string name) => Optional(name)?.GetBoolean();
 
     public double Number(string name) => GoldenText.Number(Required(name));
 

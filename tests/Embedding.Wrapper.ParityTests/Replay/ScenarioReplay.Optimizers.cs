@@ -1,0 +1,122 @@
+using System.Reflection;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using EmbeddingWrapper.Optim;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+using Adagrad = EmbeddingWrapper.Optim.Adagrad;
+
+namespace EmbeddingWrapper.ParityTests.Replay;
+
+// The optimizers: the steps that make them and move them, and what they keep for each parameter.
+internal sealed partial class ScenarioReplay
+{
+    [Does("sgd")]
+    private SGD MakeSgd(Arguments given)
+    {
+        return MakeOptimizer<SGD, SGD.ParamGroup>(given, (parameters, own) => new(parameters, new SGD.Options
+        {
+            LearningRate = own.OptionalNumber("lr"),
+            momentum = own.OptionalNumber("momentum"),
+            dampening = own.OptionalNumber("dampening"),
+            weight_decay = own.OptionalNumber("weight_decay"),
+            nesterov = own.OptionalFlag("nesterov"),
+            maximize = own.OptionalFlag("maximize"),
+        }));
+    }
+
+    [Does("sparse_adam")]
+    private SparseAdam MakeSparseAdam(Arguments given)
+    {
+        return MakeOptimizer<SparseAdam, SparseAdam.ParamGroup>(given, (parameters, own) => new(parameters, new()
+        {
+            LearningRate = own.OptionalNumber("lr"),
+            Beta1 = own.OptionalNumber("beta1"),
+            Beta2 = own.OptionalNumber("beta2"),
+            Eps = own.OptionalNumber("eps"),
+            Maximize = own.OptionalFlag("maximize"),
+        }));
+    }
+
+    [Does("adagrad")]
+    private Adagrad MakeAdagrad(Arguments given)
+    {
+        return MakeOptimizer<Adagrad, Adagrad.ParamGroup>(given, (parameters, own) => new(parameters, new()
+        {
+            LearningRate = own.OptionalNumber("lr"),
+            LrDecay = own.OptionalNumber("lr_decay"),
+            WeightDecay = own.OptionalNumber("weight_decay"),
+            InitialAccumulatorValue = own.OptionalNumber("initial_accumulator_value"),
+            Eps = own.OptionalNumber("eps"),
+            Maximize = own.OptionalFlag("maximize"),
+        }));
+    }
+
+    [Does("set_lr")]
+    private void SetLearningRate(Arguments given)
+    {
+        var optimizer = At<optim.Optimizer>(given.Text("of"));
+        double value = given.Number("value");
+        foreach (optim.ILearningRateController group in optimizer.ParamGroups) group.LearningRate = value;
+    }
+
+    [Does("step")]
+    private void StepOptimizer(Arguments given) => At<optim.Optimizer>(given.Text("of")).step();
+
+    /// <summary>
+    /// Calls the constructor with the options that the golden names and no others, so that the defaults are the optimizer's.
+    /// </summary>
+    private T MakeOptimizer<T, TGroup>(Arguments given, Func<Parameter[], Arguments, TGroup> makeGroup)
+        where T : optim.Optimizer
+        where TGroup : ParamGroup
+    {
+        object parameters = given.Optional("groups") is { } groups
+            ? groups.EnumerateArray().Select(Group).ToArray() : ParametersAt(given);
+        ConstructorInfo constructor = typeof(T).GetConstructors()
+            .Single(each => each.GetParameters()[0].ParameterType.IsInstanceOfType(parameters));
+        object[] arguments = [parameters, .. constructor.GetParameters().Skip(1).Select(Option)];
+        const BindingFlags flags = BindingFlags.OptionalParamBinding | BindingFlags.DoNotWrapExceptions;
+        return Own((T)constructor.Invoke(flags, binder: null, arguments, culture: null));
+
+        TGroup Group(JsonElement group)
+        {
+            var own = new Arguments(group.EnumerateObject());
+            TGroup made = makeGroup(ParametersAt(own), own);
+            own.ThrowIfUnread("A group of parameters");
+            return made;
+        }
+
+        object Option(ParameterInfo parameter)
+        {
+            string name = Regex.Replace(parameter.Name!, "[A-Z]", capital => $"_{capital.Value.ToLowerInvariant()}");
+            object? option = parameter.ParameterType == typeof(bool) ? given.OptionalFlag(name) : given.OptionalNumber(name);
+            return option ?? Type.Missing;
+        }
+    }
+
+    private Parameter[] ParametersAt(Arguments given) => [.. given.Texts("parameters").Select(ParameterAt)];
+
+    // PyTorch's optimizers are given tensors, .NET's parameters.
+    private Parameter ParameterAt(string path)
+    {
+        Tensor tensor = TensorAt(path);
+        return tensor as Parameter ?? Own(new Parameter(tensor.alias()));
+    }
+
+    private static OptimizerState StateOf(OptimizerHelper optimizer, Parameter parameter)
+    {
+        int at = optimizer.parameters().ToList().FindIndex(other => other.Handle == parameter.Handle);
+        return optimizer.state_dict().State[at];
+    }
+
+    private static object? Kept(OptimizerState state, string name) => (state, name) switch
+    {
+        (SGD.State sgd, "momentum_buffer") => sgd.momentum_buffer,
+        (SparseAdam.State adam, "step") => (object)adam.Step, // without the cast the number would become a tensor
+        (SparseAdam.State adam, "exp_avg") => adam.ExpAvg,
+        (SparseAdam.State adam, "exp_avg_sq") => adam.ExpAvgSq,
+        (Adagrad.State adagrad, "step") => adagrad.Step,
+        (Adagrad.State adagrad, "sum") => adagrad.Sum,
+        _ => throw new GoldenFormatException($"A {state.GetType().FullName} keeps no '{name}'."),
+    };
+}
