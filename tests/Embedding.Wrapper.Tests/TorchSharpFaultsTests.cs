@@ -1,11 +1,12 @@
 using System.Runtime.InteropServices;
+using TorchSharp.Modules;
 using static EmbeddingWrapper.Tests.Shared;
 
 namespace EmbeddingWrapper.Tests;
 
 /// <summary>
-/// What TorchSharp's own nn.Embedding gets wrong, as the README's table says. A test that fails here is good news: TorchSharp was
-/// mended, and the table must change.
+/// What TorchSharp's own nn.Embedding and SGD get wrong, as the README's tables say. A test that fails here is good news: TorchSharp
+/// was mended, and the table must change.
 /// </summary>
 public class TorchSharpFaultsTests
 {
@@ -117,4 +118,71 @@ public class TorchSharpFaultsTests
         using var theirs = nn.Embedding(4, 3);
         Assert.Equal("TorchSharp.Modules.Embedding", theirs.ToString());
     }
+
+    [Fact]
+    public void SgdThatMaximizesGrowsTheWeightsByTheirDecay()
+    {
+        using Embedding embedding = Trainable();
+        using var sgd = optim.SGD(embedding.parameters(), 0.1, weight_decay: 0.1, maximize: true);
+        Step(embedding, sgd);
+        Assert.Equal([0f, 1.01f, 2.02f, 3.13f, 4.14f, 5.15f], Floats(embedding.Weight)[..6]); // PyTorch: 0, 0.99, 1.98, 3.07, 4.06, 5.05
+    }
+
+    [Fact]
+    public void SgdThatMaximizesKeepsItsMomentumWithTheOtherSign()
+    {
+        using Embedding embedding = Trainable();
+        using var sgd = optim.SGD(embedding.parameters(), 0.1, momentum: 0.9, maximize: true);
+        Step(embedding, sgd);
+        Assert.Equal(1f, Floats(Momentum(sgd))[3]); // PyTorch: -1
+    }
+
+    [Fact]
+    public void SgdRoundsTheMomentumToTheTypeOfTheTable()
+    {
+        using Embedding embedding = Trainable(dtype: ScalarType.BFloat16);
+        using var sgd = optim.SGD(embedding.parameters(), 1.0, momentum: 0.9);
+        for (int i = 0; i < 7; i++) Step(embedding, sgd);
+        using Tensor row = Momentum(sgd)[1].to(float32);
+        Assert.Equal(5.1875f, Floats(row)[0]); // PyTorch: 5.25
+    }
+
+    [Fact]
+    public void SgdDoesNotSaveASparseMomentum()
+    {
+        using Embedding embedding = Trainable(sparse: true);
+        using var sgd = optim.SGD(embedding.parameters(), 0.1, momentum: 0.9);
+        Step(embedding, sgd);
+        using var writer = new BinaryWriter(Stream.Null);
+        Assert.Throws<InvalidOperationException>(() => sgd.save_state_dict(writer));
+    }
+
+    [Fact]
+    public void SgdFillsGradientsWithZeros()
+    {
+        using Embedding embedding = Trainable();
+        using var sgd = optim.SGD(embedding.parameters(), 0.1);
+        Step(embedding, sgd);
+        sgd.zero_grad();
+        using Tensor? gradient = embedding.Weight.grad;
+        Assert.NotNull(gradient);
+    }
+
+    private static Embedding Trainable(bool sparse = false, ScalarType dtype = ScalarType.Float32)
+    {
+        using Tensor table = Table(dtype: dtype);
+        return Embedding.FromPretrained(table, freeze: false, sparse: sparse);
+    }
+
+    /// <summary>A step with a gradient of ones in row 1.</summary>
+    private static void Step(Embedding embedding, SGD sgd)
+    {
+        embedding.Weight.grad = null;
+        using Tensor row = embedding.Lookup(1);
+        using Tensor sum = row.sum();
+        sum.backward();
+        sgd.step();
+    }
+
+    private static Tensor Momentum(SGD sgd) => ((SGD.State)sgd.state_dict().State[0]).momentum_buffer!;
 }
