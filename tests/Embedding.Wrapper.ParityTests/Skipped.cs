@@ -7,10 +7,6 @@ internal static class Skipped
 {
     public const string NoCuda = "no CUDA device";
 
-    public const string SparseAdamComesLater = "SparseAdam comes with the optimizers";
-
-    public const string AdagradComesLater = "Adagrad comes with the optimizers";
-
     public const string NoForwardMode = "TorchSharp has no forward-mode differentiation";
 }
 
