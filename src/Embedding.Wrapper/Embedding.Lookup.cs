@@ -8,6 +8,8 @@ namespace EmbeddingWrapper;
 
 public partial class Embedding
 {
+    private volatile RowCopy? _rows; // of the weight as it was at the last look-up into a span
+
     /// <summary>Looks rows up by plain numbers: <c>embedding.Lookup(3, 1, 4)</c>.</summary>
     /// <param name="indices">Row numbers, each from 0 to the number of rows - 1. None gives an empty tensor.</param>
     /// <returns><c>[n, D]</c>, with gradients, as <see cref="forward"/> gives it. The caller disposes it.</returns>
@@ -44,38 +46,29 @@ public partial class Embedding
         where T : unmanaged
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        if (_weight.device_type != DeviceType.CPU)
-            throw new InvalidOperationException($"Lookup into a span reads a table on the CPU, and this one is on {_weight.device}.");
-        if (_weight.dtype != ElementType<T>())
-            throw new ArgumentException($"The table holds {_weight.dtype}, and the destination {typeof(T).Name}.", nameof(destination));
-        if (_weight.dim() != 2) throw new InvalidOperationException($"'weight' must be 2-D, and it has {_weight.dim()} dimensions.");
-        long rows = _weight.size(0), width = _weight.size(1);
-        if (destination.Length != indices.Length * width)
+        RowCopy rows = _rows is { } known && known.IsStillAt(_weight) ? known : _rows = RowCopy.Of(_weight, MaxNorm is null);
+        if (rows.Dtype != ElementType<T>())
+            throw new ArgumentException($"The table holds {rows.Dtype}, and the destination {typeof(T).Name}.", nameof(destination));
+        if (destination.Length != indices.Length * rows.Width)
         {
             throw new ArgumentException(
-                $"{indices.Length} rows of {width} are {indices.Length * width} elements, and the destination has {destination.Length}.",
+                $"{indices.Length} rows of {rows.Width} are {indices.Length * rows.Width} elements, and the destination has {destination.Length}.",
                 nameof(destination));
         }
         for (int i = 0; i < indices.Length; i++)
         {
-            long index = long.CreateTruncating(indices[i]);
-            if ((ulong)index >= (ulong)rows) throw NativeErrors.IndexOutOfRange(index, $"[{i}]", rows, nameof(indices));
+            if (ulong.CreateTruncating(indices[i]) >= (ulong)rows.Count)
+                throw NativeErrors.IndexOutOfRange(long.CreateTruncating(indices[i]), $"[{i}]", rows.Count, nameof(indices));
         }
-
-        // A span cannot be longer than int.MaxValue bytes, and TorchSharp gives no other public view of a tensor's memory.
-        bool direct = MaxNorm is null && _weight.is_contiguous() && rows * width * _weight.ElementSize <= int.MaxValue;
-        if (!direct)
+        if (rows.IsDirect)
         {
-            using var grad = no_grad();
-            using Tensor input = ToTensor(indices);
-            using Tensor output = forward(input);
-            MemoryMarshal.Cast<byte, T>(output.bytes).CopyTo(destination);
+            rows.Copy(indices, destination);
             return;
         }
-        ReadOnlySpan<T> table = MemoryMarshal.Cast<byte, T>(_weight.bytes);
-        int length = (int)width;
-        for (int i = 0; i < indices.Length; i++)
-            table.Slice(int.CreateTruncating(indices[i]) * length, length).CopyTo(destination[(i * length)..]);
+        using var grad = no_grad();
+        using Tensor input = ToTensor(indices);
+        using Tensor output = forward(input);
+        MemoryMarshal.Cast<byte, T>(output.bytes).CopyTo(destination);
     }
 
     private Tensor ToTensor<TIndex>(ReadOnlySpan<TIndex> indices) where TIndex : unmanaged, IBinaryInteger<TIndex>

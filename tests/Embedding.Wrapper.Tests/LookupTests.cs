@@ -113,4 +113,58 @@ public class LookupTests
 
         Assert.Contains("meta", error.Message);
     }
+
+    [Fact]
+    public void TheWeightIsFollowedWhereverItGoes()
+    {
+        using Tensor table = Table();
+        using var embedding = Embedding.FromPretrained(table);
+        var row = new float[3];
+        embedding.Lookup([1], row.AsSpan());
+        Assert.Equal([3f, 4f, 5f], row);
+
+        using (no_grad())
+        using (Tensor other = Table() * 10)
+        {
+            embedding.Weight.set_(other); // other memory in the same tensor
+        }
+        embedding.Lookup([1], row.AsSpan());
+        Assert.Equal([30f, 40f, 50f], row);
+
+        using var assigned = new TorchSharp.Modules.Parameter(Table() + 100);
+        embedding.Weight = assigned;
+        embedding.Lookup([1], row.AsSpan());
+        Assert.Equal([103f, 104f, 105f], row);
+
+        embedding.to(float64);
+        var doubles = new double[3];
+        embedding.Lookup([1], doubles.AsSpan());
+        Assert.Equal([103d, 104d, 105d], doubles);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(5)]
+    public void LargeBatchesGiveTheSameRowsOnAnyNumberOfThreads(int threads)
+    {
+        int before = get_num_threads();
+        set_num_threads(threads);
+        try
+        {
+            using Tensor table = rand(20_000, 33);
+            using var embedding = Embedding.FromPretrained(table);
+            using Tensor input = randint(0, 20_000, [40_001]);
+            using Tensor expected = embedding.forward(input);
+            var rows = new float[40_001 * 33];
+
+            embedding.Lookup(input.data<long>().ToArray().AsSpan(), rows.AsSpan());
+
+            Assert.Equal(Bits(expected), System.Runtime.InteropServices.MemoryMarshal.AsBytes(rows.AsSpan()).ToArray());
+        }
+        finally
+        {
+            set_num_threads(before);
+        }
+    }
 }

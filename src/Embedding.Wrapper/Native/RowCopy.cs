@@ -1,0 +1,103 @@
+using System.Numerics;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics.X86;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace EmbeddingWrapper.Native;
+
+/// <summary>
+/// Copies rows out of a table in the CPU's memory. What it knows of the table it asks once: each question to TorchSharp costs more than
+/// a short row.
+/// </summary>
+internal sealed unsafe class RowCopy
+{
+    private const int CacheLine = 64;
+
+    /// <summary>How far ahead rows are fetched: random rows of a large table are in no cache.</summary>
+    private const int RowsAhead = 16;
+
+    /// <summary>Tables smaller than this stay in a cache by themselves.</summary>
+    private const long LargeTable = 1 << 20;
+
+    /// <summary>A copy shorter than this is not worth a second thread.</summary>
+    private const long BytesPerThread = 1 << 20;
+
+    private readonly byte* _address;
+    private readonly long _rowBytes;
+
+    private RowCopy(Tensor table, bool direct)
+    {
+        (Count, Width, Dtype) = (table.size(0), table.size(1), table.dtype);
+        _rowBytes = Width * table.ElementSize;
+        IsDirect = direct && table.is_contiguous();
+        if (IsDirect) _address = TensorMemory.Address<byte>(table);
+    }
+
+    public long Count { get; }
+
+    public long Width { get; }
+
+    public ScalarType Dtype { get; }
+
+    /// <summary>Whether the rows can be copied from memory; otherwise they are looked up by libtorch.</summary>
+    public bool IsDirect { get; }
+
+    /// <exception cref="InvalidOperationException">The table is not on the CPU, or not 2-D.</exception>
+    public static RowCopy Of(Tensor table, bool direct)
+    {
+        if (table.device_type != DeviceType.CPU)
+            throw new InvalidOperationException($"Lookup into a span reads a table on the CPU, and this one is on {table.device}.");
+        if (table.dim() != 2) throw new InvalidOperationException($"'weight' must be 2-D, and it has {table.dim()} dimensions.");
+        return new RowCopy(table, direct);
+    }
+
+    /// <summary>Whether the table has not been moved since.</summary>
+    public bool IsStillAt(Tensor table) => IsDirect && (byte*)THSTensor_data(table.Handle) == _address;
+
+    /// <summary>Copies one row after the other. Lengths and indices are the caller's to check.</summary>
+    public void Copy<TIndex, T>(ReadOnlySpan<TIndex> indices, Span<T> destination)
+        where TIndex : unmanaged, IBinaryInteger<TIndex>
+        where T : unmanaged
+    {
+        long bytes = indices.Length * _rowBytes;
+        int threads = bytes < 2 * BytesPerThread ? 1 : (int)Math.Min(get_num_threads(), bytes / BytesPerThread);
+        fixed (TIndex* index = indices)
+        fixed (T* target = destination)
+        {
+            if (threads == 1) CopyPart(index, indices.Length, (byte*)target);
+            else CopyInParallel(index, indices.Length, (byte*)target, threads);
+        }
+    }
+
+    private void CopyInParallel<TIndex>(TIndex* indices, int count, byte* target, int threads)
+        where TIndex : unmanaged, IBinaryInteger<TIndex>
+    {
+        int part = (count + threads - 1) / threads;
+        Parallel.For(0, threads, new ParallelOptions { MaxDegreeOfParallelism = threads }, thread =>
+        {
+            int start = thread * part, length = Math.Min(part, count - start);
+            if (length > 0) CopyPart(indices + start, length, target + (start * _rowBytes));
+        });
+    }
+
+    private void CopyPart<TIndex>(TIndex* indices, int count, byte* target) where TIndex : unmanaged, IBinaryInteger<TIndex>
+    {
+        long rowBytes = _rowBytes;
+        bool ahead = Sse.IsSupported && Count * rowBytes > LargeTable;
+        for (int i = 0; i < count; i++, target += rowBytes)
+        {
+            if (ahead && i + RowsAhead < count)
+            {
+                byte* next = _address + (long.CreateTruncating(indices[i + RowsAhead]) * rowBytes);
+                for (long line = 0; line < rowBytes; line += CacheLine) Sse.Prefetch0(next + line);
+            }
+            byte* row = _address + (long.CreateTruncating(indices[i]) * rowBytes);
+            Buffer.MemoryCopy(row, target, rowBytes, rowBytes);
+        }
+    }
+
+    // Not in TorchSharp's public surface without six more questions. Safe without a transition: it reads a field.
+    [DllImport("LibTorchSharp"), SuppressGCTransition]
+    private static extern nint THSTensor_data(nint tensor);
+}
