@@ -93,6 +93,7 @@ internal static unsafe class RowUpdate
         T* p = TensorMemory.Address<T>(parameter), s = TensorMemory.Address<T>(sum);
         T e = T.CreateTruncating(eps), lr = T.CreateTruncating(minusLr);
         Vector<T> vEps = new(e), vLr = new(lr);
+        bool once = ScaledAddRoundsOnce.Value;
 
         for (long row = 0; row < count; row++, values += width)
         {
@@ -109,13 +110,15 @@ internal static unsafe class RowUpdate
             {
                 Vector<T> v = Vector.Load(values + i), s1 = Vector.Load(sr + i) + (v * v);
                 Vector.Store(s1, sr + i);
-                Vector.Store(MultiplyAdd(v / (Vector.SquareRoot(s1) + vEps), vLr, Vector.Load(pr + i)), pr + i);
+                Vector<T> ratio = v / (Vector.SquareRoot(s1) + vEps), old = Vector.Load(pr + i);
+                Vector.Store(once ? MultiplyAdd(ratio, vLr, old) : (ratio * vLr) + old, pr + i);
             }
             for (; i < width; i++)
             {
                 T v = values[i], s1 = sr[i] + (v * v);
                 sr[i] = s1;
-                pr[i] = T.FusedMultiplyAdd(v / (T.Sqrt(s1) + e), lr, pr[i]);
+                T ratio = v / (T.Sqrt(s1) + e);
+                pr[i] = once ? T.FusedMultiplyAdd(ratio, lr, pr[i]) : (ratio * lr) + pr[i];
             }
         }
     }
@@ -127,7 +130,23 @@ internal static unsafe class RowUpdate
         for (byte* at = (byte*)row, end = (byte*)(row + width); at < end; at += line) Sse.Prefetch0(at);
     }
 
-    /// <summary>One rounding, as in the BLAS routine by which libtorch adds scaled sparse rows.</summary>
+    /// <summary>
+    /// Whether libtorch adds scaled rows with one rounding or two. Its vector kernels round once, the plain ones (on a processor without
+    /// them, or with ATEN_CPU_CAPABILITY=default) twice; which it is, one sum that only one rounding gets right tells.
+    /// </summary>
+    private static readonly Lazy<bool> ScaledAddRoundsOnce = new(() =>
+    {
+        const double factor = 1 + 1.0 / 4096;
+        const double squareRounded = 1 + 1.0 / 2048; // to float32: 2^-24 is lost
+        using Tensor row = full([1, 1], -squareRounded, float32);
+        using Tensor index = zeros([1, 1], int64);
+        using Tensor value = full([1, 1], factor, float32);
+        TorchScript.AddSparse(row, index, value, factor);
+        using Tensor sum = row[0, 0];
+        return sum.ToSingle() != 0;
+    });
+
+    /// <summary>One rounding.</summary>
     private static Vector<T> MultiplyAdd<T>(Vector<T> a, Vector<T> b, Vector<T> c) =>
         typeof(T) == typeof(float)
             ? Vector.FusedMultiplyAdd(Vector.AsVectorSingle(a), Vector.AsVectorSingle(b), Vector.AsVectorSingle(c)).As<float, T>()
