@@ -11,10 +11,6 @@ ABOUT = "Adagrad with sparse gradients updates the rows of the batch and sums re
 
 KIND = "adagrad"
 INF = float("inf")
-# A sparse step is added as rate * update, which PyTorch's vector kernels round once and its plain ones twice. The product is
-# exact, and both give the same, where the rate is a power of two (at every step: see `decaying`) or the update is 1. At
-# other rates both may still round to the same: see SEEDS.
-EXACT_RATES = (0.5, 0.125, 2.0)
 
 
 def options_of(case):
@@ -32,7 +28,7 @@ def batches_of(rng, case):
 
 
 def sparse_combinations():
-    for case in pairwise(seeded("adagrad sparse"), dtype=("float32", "float64"), columns=(1, 2, 3, 5), lr=EXACT_RATES,
+    for case in pairwise(seeded("adagrad sparse"), dtype=("float32", "float64"), columns=(1, 2, 3, 5, 9), lr=(0.01, 0.3, 2.0),
                          initial_accumulator_value=(None, 0.1, 1e-6, 1e6), eps=(None, 1e-3, 0.3, 0.0),
                          maximize=(False, True), padding_idx=(None, 0, -1),
                          layout=(None, "transposed", "narrowed", "strided"), index=("int64", "int32")):
@@ -94,9 +90,9 @@ def narrow_dtypes():
 
 
 def decaying():
-    """lr / (1 + (step - 1) * lr_decay). Empty gradients count as steps: so the sparse ones fall on exact rates."""
+    """lr / (1 + (step - 1) * lr_decay). Empty gradients count as steps."""
     empty = ([], value("float32", [], [0, 2]))
-    for lr_decay, real in ((1.0, (1, 2, 4)), (3.0, (1, 2, 6)), (0.5, (1, 3, 7)), (0.25, (1, 5))):
+    for lr_decay, real in ((1.0, (1, 2, 4)), (0.3, (1, 2, 6)), (0.5, (1, 3, 7)), (0.25, (1, 5))):
         for options in ({}, {"initial_accumulator_value": 0.1, "eps": 0.001}):
             rng = seeded("decaying", lr_decay)
             batches = [drawn_batches(rng, 4, 2, (3,))[0] if step in real else empty for step in range(1, real[-1] + 1)]
@@ -112,22 +108,13 @@ def decaying():
             *trained(KIND, drawn_batches(rng, 4, 2, (3, 2, 3, 1, 4), dtype))])
 
 
-# For each rate, with each of the options: a seed with whose numbers both kernels happen to end in the same bits, so that
-# sparse steps are seen at ordinary rates too.
-SEEDS = {
-    ("float32", 0.1): (0, 0, 0), ("float32", 0.003): (0, 0, 1), ("float32", 1.7): (0, 1, 0), ("float32", 0.07): (0, 0, 2),
-    ("float64", 0.1): (2, 1, 0), ("float64", 0.003): (0, 0, 0), ("float64", 1.7): (3, 6, 0), ("float64", 0.07): (1, 3, 1),
-}
-
-
-def ordinary_rates():
+def any_rate():
     choices = ({}, {"lr_decay": 0.3}, {"initial_accumulator_value": 0.1, "eps": 0.001, "maximize": True})
-    for ((dtype, lr), seeds), at in itertools.product(SEEDS.items(), range(3)):
-        options = choices[at]
-        rng = seeded("any rate", dtype, lr, *options, seeds[at])
+    for dtype, lr, options in itertools.product(("float32", "float64"), (0.1, 0.003, 1.7, 0.07), choices):
+        rng = seeded("any rate", dtype, lr, *options)
         yield Scenario(f"sparse {dtype}, lr={lr}{told(options)}", "O30", [
-            *table(ugly(rng, (3, 2), dtype), sparse=True), optimizer(KIND, {"lr": lr, **options}),
-            *trained(KIND, drawn_batches(rng, 3, 2, (3, 2, 2), dtype))])
+            *table(ugly(rng, (3, 17), dtype), sparse=True), optimizer(KIND, {"lr": lr, **options}),
+            *trained(KIND, drawn_batches(rng, 3, 17, (3, 2, 2), dtype))])
 
 
 def nothing_to_do():
@@ -244,7 +231,7 @@ def scenarios():
     yield from large_batches()
     yield from narrow_dtypes()
     yield from decaying()
-    yield from ordinary_rates()
+    yield from any_rate()
     yield from nothing_to_do()
     yield from explicit_zeros()
     yield from numbers_at_the_edge()
