@@ -1,7 +1,7 @@
 """PyTorch's half of the side-by-side benchmark in tests/Embedding.Wrapper.Benchmarks.
 
-Prints PyTorch's version, then answers each case (a line of JSON on standard input) with the fastest round and the fastest
-optimizer step in microseconds. The work is that of StepCase.cs.
+Prints PyTorch's version, then answers each case (a line of JSON on standard input) with the fastest times in microseconds. The work
+is that of LookupCase.cs and StepCase.cs.
 """
 
 import json
@@ -14,8 +14,27 @@ import torch
 BATCHES = 20
 
 
-def measure(case):
-    torch.set_num_threads(case["threads"])
+def lookup(case):
+    embedding = torch.nn.Embedding(case["rows"], case["width"])
+    batches = [torch.randint(0, case["rows"], (case["batch"],)) for _ in range(BATCHES)]
+    out = torch.empty(case["batch"], case["width"])
+    run = 1000 // case["batch"] + BATCHES if case["batch"] < 1000 else BATCHES
+
+    def fastest(look):
+        best = float("inf")
+        for _ in range(case["rounds"]):
+            start = time.perf_counter()
+            for i in range(run):
+                look(batches[i % BATCHES])
+            best = min(best, (time.perf_counter() - start) * 1e6 / run)
+        return best
+
+    with torch.no_grad():
+        return {"module": fastest(embedding),
+                "out": fastest(lambda batch: torch.index_select(embedding.weight, 0, batch, out=out))}
+
+
+def step(case):
     embedding = torch.nn.Embedding(case["rows"], case["width"], sparse=True)
     optimizer = getattr(torch.optim, case["optimizer"])(embedding.parameters(), lr=1e-3)
     batches = [torch.randint(0, case["rows"], (case["batch"],)) for _ in range(BATCHES)]
@@ -38,4 +57,6 @@ if __name__ == "__main__":
     warnings.simplefilter("ignore")
     print(torch.__version__, flush=True)
     for line in sys.stdin:
-        print(json.dumps(measure(json.loads(line))), flush=True)
+        case = json.loads(line)
+        torch.set_num_threads(case["threads"])
+        print(json.dumps({"lookup": lookup, "step": step}[case["kind"]](case)), flush=True)

@@ -1,62 +1,49 @@
-using System.Diagnostics;
-using System.Text.Json;
+using System.Globalization;
+using BenchmarkDotNet.Running;
 using EmbeddingWrapper.Benchmarks;
 
-// PyTorch and this library do the same work in turns, each in a process of its own, and the table shows the fastest of each.
-// PYTHON names the interpreter with PyTorch in it (default: python3). Arguments: the number of turns (default 3).
-if (args.Length > 1 || (args.Length == 1 && !int.TryParse(args[0], out _)))
+// Without arguments, or with a number of turns: the tables of the README, PyTorch and this library side by side.
+// PYTHON names the interpreter with PyTorch in it (default: python3). With "micro" and its arguments: BenchmarkDotNet.
+if (args is ["micro", ..])
 {
-    Console.Error.WriteLine("usage: Embedding.Wrapper.Benchmarks [TURNS]");
+    BenchmarkSwitcher.FromAssembly(typeof(MicroBenchmarks).Assembly).Run(args[1..]);
+    return 0;
+}
+int turns = 3;
+if (args.Length > 1 || (args.Length == 1 && !int.TryParse(args[0], out turns)))
+{
+    Console.Error.WriteLine("usage: Embedding.Wrapper.Benchmarks [TURNS | micro ...]");
     return 2;
 }
-int turns = args.Length == 1 ? int.Parse(args[0]) : 3;
+CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
 
-(long Rows, long Width, long Batch, int Rounds)[] sizes = [(10_000, 64, 256, 300), (1_000_000, 64, 4096, 40), (1_000_000, 128, 8192, 20), (10_000, 64, 4096, 40)];
-string[] optimizers = ["SGD", "Adagrad", "SparseAdam"];
-JsonSerializerOptions json = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
-
-using Process python = StartPython();
-if (python.StandardOutput.ReadLine() is not { } pytorch)
+using var sideBySide = new SideBySide(Environment.GetEnvironmentVariable("PYTHON") ?? "python3");
+Console.WriteLine($"PyTorch {sideBySide.PyTorch}, libtorch {TorchSharp.torch.__version__}, {Environment.ProcessorCount} processors; microseconds, the fastest of {turns} turns");
+foreach (int threads in new[] { 1, Environment.ProcessorCount }.Distinct())
 {
-    Console.Error.WriteLine("PYTHON must name an interpreter that has PyTorch.");
-    return 1;
-}
-Console.WriteLine($"PyTorch {pytorch}, libtorch {TorchSharp.torch.__version__}, one thread; microseconds a round (the step alone)");
-Console.WriteLine("| rows, width, batch | optimizer | PyTorch | here | PyTorch / here |");
-Console.WriteLine("| --- | --- | --- | --- | --- |");
-foreach (var size in sizes)
-{
-    foreach (string optimizer in optimizers)
+    Console.WriteLine($"\nLook-ups, {threads} thread(s)\n");
+    Console.WriteLine("| rows, width, batch | PyTorch module | PyTorch `out=` | TorchSharp module | `forward` | PyTorch / `forward` | `Lookup` | PyTorch / `Lookup` | a plain copy, one thread |");
+    Console.WriteLine("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
+    foreach (var (rows, width, batch, rounds) in new (long, long, long, int)[]
+        { (1000, 64, 1, 200), (1000, 64, 32, 200), (30_000, 768, 512, 20), (1_000_000, 128, 8192, 10), (1_000_000, 64, 65_536, 3), (4_000_000, 128, 65_536, 3) })
     {
-        var work = new StepCase(optimizer, size.Rows, size.Width, size.Batch, size.Rounds, Threads: 1);
-        Timing theirs = new(double.MaxValue, double.MaxValue), ours = theirs;
-        for (int turn = 0; turn < turns; turn++)
+        var (theirs, ours) = sideBySide.Run(new LookupCase(rows, width, batch, rounds, threads), turns);
+        Console.WriteLine($"| {rows:N0}, {width}, {batch:N0} | {theirs["module"]:F2} | {theirs["out"]:F2} | {ours["torchsharp"]:F2} | {ours["forward"]:F2} | "
+            + $"{theirs["module"] / ours["forward"]:F2} | {ours["lookup"]:F3} | {theirs["module"] / ours["lookup"]:F1} | {ours["limit"]:F3} |");
+    }
+
+    Console.WriteLine($"\nTraining rounds on a sparse gradient (the step alone), {threads} thread(s)\n");
+    Console.WriteLine("| rows, width, batch | optimizer | PyTorch | here | PyTorch / here |");
+    Console.WriteLine("| --- | --- | --- | --- | --- |");
+    foreach (var (rows, width, batch, rounds) in new (long, long, long, int)[]
+        { (10_000, 64, 256, 300), (10_000, 64, 4096, 40), (1_000_000, 64, 4096, 40), (1_000_000, 128, 8192, 20) })
+    {
+        foreach (string optimizer in new[] { "SGD", "Adagrad", "SparseAdam" })
         {
-            python.StandardInput.WriteLine(JsonSerializer.Serialize(work, json));
-            string answer = python.StandardOutput.ReadLine() ?? throw new InvalidOperationException("Python ended early.");
-            theirs = Timing.Best(theirs, JsonSerializer.Deserialize<Timing>(answer, json));
-            ours = Timing.Best(ours, work.Measure());
+            var (theirs, ours) = sideBySide.Run(new StepCase(optimizer, rows, width, batch, rounds, threads), turns);
+            Console.WriteLine($"| {rows:N0}, {width}, {batch:N0} | {optimizer} | {theirs["round"]:F0} ({theirs["step"]:F0}) | "
+                + $"{ours["round"]:F0} ({ours["step"]:F0}) | {theirs["round"] / ours["round"]:F1} ({theirs["step"] / ours["step"]:F1}) |");
         }
-        Console.WriteLine($"| {size.Rows:N0}, {size.Width}, {size.Batch:N0} | {optimizer} | {theirs.Round:F0} ({theirs.Step:F0}) | "
-            + $"{ours.Round:F0} ({ours.Step:F0}) | {theirs.Round / ours.Round:F1} ({theirs.Step / ours.Step:F1}) |");
     }
 }
 return 0;
-
-static Process StartPython()
-{
-    string script = Path.Combine(RepositoryRoot(), "parity-scripts", "benchmark.py");
-    var start = new ProcessStartInfo(Environment.GetEnvironmentVariable("PYTHON") ?? "python3", [script])
-    {
-        RedirectStandardInput = true,
-        RedirectStandardOutput = true,
-    };
-    return Process.Start(start)!;
-}
-
-static string RepositoryRoot()
-{
-    DirectoryInfo? folder = new(AppContext.BaseDirectory);
-    while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Embedding.Wrapper.sln"))) folder = folder.Parent;
-    return folder?.FullName ?? throw new InvalidOperationException("Run this from within the repository.");
-}

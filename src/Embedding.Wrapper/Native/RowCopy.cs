@@ -20,9 +20,6 @@ internal sealed unsafe class RowCopy
     /// <summary>Tables smaller than this stay in a cache by themselves.</summary>
     private const long LargeTable = 1 << 20;
 
-    /// <summary>A copy shorter than this is not worth a second thread.</summary>
-    private const long BytesPerThread = 1 << 20;
-
     private readonly byte* _address;
     private readonly long _rowBytes;
 
@@ -60,26 +57,18 @@ internal sealed unsafe class RowCopy
         where TIndex : unmanaged, IBinaryInteger<TIndex>
         where T : unmanaged
     {
-        long bytes = indices.Length * _rowBytes;
-        int threads = bytes < 2 * BytesPerThread ? 1 : (int)Math.Min(get_num_threads(), bytes / BytesPerThread);
+        int count = indices.Length, threads = Shares.Threads(count * _rowBytes);
         fixed (TIndex* index = indices)
         fixed (T* target = destination)
         {
-            if (threads == 1) CopyPart(index, indices.Length, (byte*)target);
-            else CopyInParallel(index, indices.Length, (byte*)target, threads);
+            if (threads == 1) CopyPart(index, count, (byte*)target);
+            else CopyShared(threads, index, count, (byte*)target);
         }
     }
 
-    private void CopyInParallel<TIndex>(TIndex* indices, int count, byte* target, int threads)
-        where TIndex : unmanaged, IBinaryInteger<TIndex>
-    {
-        int part = (count + threads - 1) / threads;
-        Parallel.For(0, threads, new ParallelOptions { MaxDegreeOfParallelism = threads }, thread =>
-        {
-            int start = thread * part, length = Math.Min(part, count - start);
-            if (length > 0) CopyPart(indices + start, length, target + (start * _rowBytes));
-        });
-    }
+    // Apart, so that a short look-up does not allocate the closure.
+    private void CopyShared<TIndex>(int threads, TIndex* indices, int count, byte* target) where TIndex : unmanaged, IBinaryInteger<TIndex> =>
+        Shares.Run(threads, count, (start, end) => CopyPart(indices + start, (int)(end - start), target + (start * _rowBytes)));
 
     private void CopyPart<TIndex>(TIndex* indices, int count, byte* target) where TIndex : unmanaged, IBinaryInteger<TIndex>
     {

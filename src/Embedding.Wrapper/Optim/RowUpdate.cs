@@ -49,38 +49,40 @@ internal static unsafe class RowUpdate
         T* m = TensorMemory.Address<T>(expAvg), s = TensorMemory.Address<T>(expAvgSq);
         T c1 = T.CreateTruncating(factors.OneMinusBeta1), c2 = T.CreateTruncating(factors.OneMinusBeta2);
         T eps = T.CreateTruncating(factors.Eps), size = T.CreateTruncating(factors.MinusStepSize);
-        Vector<T> vc1 = new(c1), vc2 = new(c2), vEps = new(eps), vSize = new(size);
-
-        for (long row = 0; row < count; row++, values += width)
+        Run(count, 4L * width * sizeof(T), (start, end) =>
         {
-            if (row + RowsAhead < count)
+            Vector<T> vc1 = new(c1), vc2 = new(c2), vEps = new(eps), vSize = new(size);
+            for (long row = start; row < end; row++)
             {
-                long ahead = rows[row + RowsAhead] * width;
-                Prefetch(p + ahead, width);
-                Prefetch(m + ahead, width);
-                Prefetch(s + ahead, width);
+                if (row + RowsAhead < end)
+                {
+                    long ahead = rows[row + RowsAhead] * width;
+                    Prefetch(p + ahead, width);
+                    Prefetch(m + ahead, width);
+                    Prefetch(s + ahead, width);
+                }
+                long at = rows[row] * width;
+                T* vr = values + (row * width), pr = p + at, mr = m + at, sr = s + at;
+                int i = 0;
+                for (; i <= width - Vector<T>.Count; i += Vector<T>.Count)
+                {
+                    Vector<T> v = Vector.Load(vr + i), m0 = Vector.Load(mr + i), s0 = Vector.Load(sr + i);
+                    Vector<T> dm = (v - m0) * vc1, ds = ((v * v) - s0) * vc2;
+                    Vector.Store(m0 + dm, mr + i);
+                    Vector.Store(s0 + ds, sr + i);
+                    Vector<T> ratio = (dm + m0) / (Vector.SquareRoot(ds + s0) + vEps);
+                    Vector.Store(Vector.Load(pr + i) + (vSize * ratio), pr + i);
+                }
+                for (; i < width; i++)
+                {
+                    T v = vr[i], m0 = mr[i], s0 = sr[i];
+                    T dm = (v - m0) * c1, ds = ((v * v) - s0) * c2;
+                    mr[i] = m0 + dm;
+                    sr[i] = s0 + ds;
+                    pr[i] += size * ((dm + m0) / (T.Sqrt(ds + s0) + eps));
+                }
             }
-            long at = rows[row] * width;
-            T* pr = p + at, mr = m + at, sr = s + at;
-            int i = 0;
-            for (; i <= width - Vector<T>.Count; i += Vector<T>.Count)
-            {
-                Vector<T> v = Vector.Load(values + i), m0 = Vector.Load(mr + i), s0 = Vector.Load(sr + i);
-                Vector<T> dm = (v - m0) * vc1, ds = ((v * v) - s0) * vc2;
-                Vector.Store(m0 + dm, mr + i);
-                Vector.Store(s0 + ds, sr + i);
-                Vector<T> ratio = (dm + m0) / (Vector.SquareRoot(ds + s0) + vEps);
-                Vector.Store(Vector.Load(pr + i) + (vSize * ratio), pr + i);
-            }
-            for (; i < width; i++)
-            {
-                T v = values[i], m0 = mr[i], s0 = sr[i];
-                T dm = (v - m0) * c1, ds = ((v * v) - s0) * c2;
-                mr[i] = m0 + dm;
-                sr[i] = s0 + ds;
-                pr[i] += size * ((dm + m0) / (T.Sqrt(ds + s0) + eps));
-            }
-        }
+        });
     }
 
     private static void Adagrad<T>(SparseGradient gradient, Tensor parameter, Tensor sum, double eps, double minusLr)
@@ -92,35 +94,45 @@ internal static unsafe class RowUpdate
         T* values = TensorMemory.Address<T>(gradient.Values);
         T* p = TensorMemory.Address<T>(parameter), s = TensorMemory.Address<T>(sum);
         T e = T.CreateTruncating(eps), lr = T.CreateTruncating(minusLr);
-        Vector<T> vEps = new(e), vLr = new(lr);
         bool once = ScaledAddRoundsOnce.Value;
-
-        for (long row = 0; row < count; row++, values += width)
+        Run(count, 3L * width * sizeof(T), (start, end) =>
         {
-            if (row + RowsAhead < count)
+            Vector<T> vEps = new(e), vLr = new(lr);
+            for (long row = start; row < end; row++)
             {
-                long ahead = rows[row + RowsAhead] * width;
-                Prefetch(p + ahead, width);
-                Prefetch(s + ahead, width);
+                if (row + RowsAhead < end)
+                {
+                    long ahead = rows[row + RowsAhead] * width;
+                    Prefetch(p + ahead, width);
+                    Prefetch(s + ahead, width);
+                }
+                long at = rows[row] * width;
+                T* vr = values + (row * width), pr = p + at, sr = s + at;
+                int i = 0;
+                for (; i <= width - Vector<T>.Count; i += Vector<T>.Count)
+                {
+                    Vector<T> v = Vector.Load(vr + i), s1 = Vector.Load(sr + i) + (v * v);
+                    Vector.Store(s1, sr + i);
+                    Vector<T> ratio = v / (Vector.SquareRoot(s1) + vEps), old = Vector.Load(pr + i);
+                    Vector.Store(once ? MultiplyAdd(ratio, vLr, old) : (ratio * vLr) + old, pr + i);
+                }
+                for (; i < width; i++)
+                {
+                    T v = vr[i], s1 = sr[i] + (v * v);
+                    sr[i] = s1;
+                    T ratio = v / (T.Sqrt(s1) + e);
+                    pr[i] = once ? T.FusedMultiplyAdd(ratio, lr, pr[i]) : (ratio * lr) + pr[i];
+                }
             }
-            long at = rows[row] * width;
-            T* pr = p + at, sr = s + at;
-            int i = 0;
-            for (; i <= width - Vector<T>.Count; i += Vector<T>.Count)
-            {
-                Vector<T> v = Vector.Load(values + i), s1 = Vector.Load(sr + i) + (v * v);
-                Vector.Store(s1, sr + i);
-                Vector<T> ratio = v / (Vector.SquareRoot(s1) + vEps), old = Vector.Load(pr + i);
-                Vector.Store(once ? MultiplyAdd(ratio, vLr, old) : (ratio * vLr) + old, pr + i);
-            }
-            for (; i < width; i++)
-            {
-                T v = values[i], s1 = sr[i] + (v * v);
-                sr[i] = s1;
-                T ratio = v / (T.Sqrt(s1) + e);
-                pr[i] = once ? T.FusedMultiplyAdd(ratio, lr, pr[i]) : (ratio * lr) + pr[i];
-            }
-        }
+        });
+    }
+
+    // Each row occurs once, so rows can be shared out, and the bits do not depend on how.
+    private static void Run(long rows, long bytesPerRow, Action<long, long> update)
+    {
+        int threads = Shares.Threads(rows * bytesPerRow);
+        if (threads == 1) update(0, rows);
+        else Shares.Run(threads, rows, update);
     }
 
     private static void Prefetch<T>(T* row, int width) where T : unmanaged
