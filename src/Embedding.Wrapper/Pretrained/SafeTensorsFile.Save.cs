@@ -1,0 +1,156 @@
+using System.Buffers.Binary;
+using System.Text;
+using EmbeddingWrapper.Native;
+using static TorchSharp.torch;
+
+namespace EmbeddingWrapper.Pretrained;
+
+public sealed partial class SafeTensorsFile
+{
+    private const int HeaderAlignment = 8;
+
+    private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
+
+    /// <summary>
+    /// Writes tensors to a file, byte for byte as the reference implementation lays them out: the widest elements first, then by
+    /// name, the header filled up with spaces to a multiple of 8 bytes. (The order of several <paramref name="metadata"/> is not
+    /// defined there; here it is theirs.)
+    /// </summary>
+    /// <remarks>
+    /// The file is written under another name in the same folder, brought to the disk and renamed: if anything fails, a file that was
+    /// there stays as it was. Saving over the file that the tensors were read from is safe for that reason.
+    /// </remarks>
+    /// <param name="path">Where to. A file that is there is replaced.</param>
+    /// <param name="tensors">
+    /// The tensors by name, of any layout and device; each is saved whole and contiguous, also where several share memory. Not changed.
+    /// </param>
+    /// <param name="metadata">Texts to save beside them. Default: none.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="path"/> or <paramref name="tensors"/> is null.</exception>
+    /// <exception cref="ArgumentException">
+    /// A tensor is null, sparse, or on the meta device; a name is <c>__metadata__</c>; a name or text is no valid Unicode; a text is null;
+    /// the header would be too long to be read again.
+    /// </exception>
+    /// <exception cref="NotSupportedException">The format has no such dtype: complex128 and quantized ones.</exception>
+    /// <exception cref="IOException">The file cannot be written.</exception>
+    public static void Save(string path, IReadOnlyDictionary<string, Tensor> tensors, IReadOnlyDictionary<string, string>? metadata = null)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        ArgumentNullException.ThrowIfNull(tensors);
+        List<Named> sorted = Sort(tensors);
+        byte[] header = Header(sorted, metadata);
+        AtomicFile.Write(path, file =>
+        {
+            file.Write(header);
+            foreach (Named named in sorted) Write(file, named.Tensor);
+        });
+    }
+
+    /// <param name="Name">The name.</param>
+    /// <param name="Utf8">The same as bytes: their order is that of the code points, which the order of chars is not.</param>
+    /// <param name="Tensor">The caller's.</param>
+    /// <param name="Type">The place of its type in <see cref="SafeTensorsType.All"/>.</param>
+    private sealed record Named(string Name, byte[] Utf8, Tensor Tensor, int Type);
+
+    private static List<Named> Sort(IReadOnlyDictionary<string, Tensor> tensors)
+    {
+        var sorted = new List<Named>(tensors.Count);
+        foreach ((string name, Tensor tensor) in tensors)
+        {
+            string shown = FileFault.Quote(name);
+            if (name == SafeTensorsHeader.MetadataName) throw Refused($"No tensor can be called {shown}.");
+            if (tensor is null) throw Refused($"The tensor {shown} is null.");
+            if (tensor.is_sparse) throw Refused($"The tensor {shown} is sparse, and the format holds dense ones.");
+            if (tensor.is_meta) throw Refused($"The tensor {shown} is on the meta device: it has no values.");
+            int type = Array.FindIndex(SafeTensorsType.All, type => type.Dtype == tensor.dtype);
+            if (type < 0) throw new NotSupportedException($"The tensor {shown} is of dtype {tensor.dtype}, which the format does not have.");
+            try
+            {
+                sorted.Add(new Named(name, StrictUtf8.GetBytes(name), tensor, type));
+            }
+            catch (EncoderFallbackException error)
+            {
+                throw new ArgumentException($"The name {shown} holds half of a surrogate pair.", nameof(tensors), error);
+            }
+        }
+        sorted.Sort((a, b) => a.Type != b.Type ? a.Type.CompareTo(b.Type) : a.Utf8.AsSpan().SequenceCompareTo(b.Utf8));
+        return sorted;
+
+        static ArgumentException Refused(string why) => new(why, nameof(tensors));
+    }
+
+    /// <summary>The length of the header and the header: JSON without white space, in the words of the reference implementation.</summary>
+    private static byte[] Header(List<Named> tensors, IReadOnlyDictionary<string, string>? metadata)
+    {
+        var json = new StringBuilder("{");
+        if (metadata is not null)
+        {
+            string texts = string.Join(',', metadata.Select(text => $"{Json(text.Key)}:{Json(text.Value)}"));
+            json.Append($"\"{SafeTensorsHeader.MetadataName}\":{{{texts}}},");
+        }
+        long start = 0;
+        foreach ((string name, _, Tensor tensor, int type) in tensors)
+        {
+            long end = start + tensor.numel() * tensor.ElementSize;
+            json.Append($"{Json(name)}:{{\"dtype\":\"{SafeTensorsType.All[type].Name}\",\"shape\":[{string.Join(',', tensor.shape)}],");
+            json.Append($"\"data_offsets\":[{start},{end}]}},");
+            start = end;
+        }
+        if (json[^1] == ',') json.Length--;
+        json.Append('}');
+
+        byte[] text;
+        try
+        {
+            text = StrictUtf8.GetBytes(json.ToString());
+        }
+        catch (EncoderFallbackException error)
+        {
+            throw new ArgumentException("A text holds half of a surrogate pair.", nameof(metadata), error);
+        }
+        int length = (text.Length + HeaderAlignment - 1) / HeaderAlignment * HeaderAlignment;
+        if (length > SafeTensorsHeader.Longest)
+            throw new ArgumentException($"The header has {length} bytes, and {SafeTensorsHeader.Longest} is the limit.", nameof(tensors));
+        var header = new byte[sizeof(ulong) + length];
+        BinaryPrimitives.WriteUInt64LittleEndian(header, (ulong)length);
+        text.CopyTo(header, sizeof(ulong));
+        header.AsSpan(sizeof(ulong) + text.Length).Fill((byte)' ');
+        return header;
+    }
+
+    private static string Json(string text)
+    {
+        var json = new StringBuilder("\"");
+        foreach (char c in text ?? throw new ArgumentException("A text is null.", "metadata"))
+        {
+            json.Append(c switch
+            {
+                '"' => "\\\"",
+                '\\' => @"\\",
+                '\b' => @"\b",
+                '\f' => @"\f",
+                '\n' => @"\n",
+                '\r' => @"\r",
+                '\t' => @"\t",
+                < ' ' => $"\\u{(int)c:x4}",
+                _ => null,
+            });
+            if (c is not (< ' ' or '"' or '\\')) json.Append(c);
+        }
+        return json.Append('"').ToString();
+    }
+
+    private static unsafe void Write(FileStream file, Tensor tensor)
+    {
+        const long most = 1 << 30; // bytes of a span
+
+        // libtorch may keep a conjugate or a negation for later; the memory is not the value then.
+        using Tensor detached = tensor.detach();
+        using Tensor here = detached.cpu();
+        using Tensor conjugated = here.resolve_conj();
+        using Tensor plain = conjugated.resolve_neg();
+        using Tensor contiguous = plain.contiguous();
+        byte* start = TensorMemory.Address<byte>(contiguous);
+        long length = contiguous.numel() * contiguous.ElementSize;
+        for (long done = 0; done < length; done += most) file.Write(new ReadOnlySpan<byte>(start + done, (int)Math.Min(most, length - done)));
+    }
+}

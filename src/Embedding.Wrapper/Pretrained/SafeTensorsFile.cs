@@ -1,0 +1,195 @@
+using System.Collections.ObjectModel;
+using EmbeddingWrapper.Native;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace EmbeddingWrapper.Pretrained;
+
+/// <summary>
+/// A file of named tensors in the safetensors format, or a checkpoint of several such files. Opening one reads its header and maps
+/// the rest into memory: nothing is read before it is used, and tensors share the pages.
+/// </summary>
+/// <remarks>
+/// <para>
+/// Tensors that were read live on after <see cref="Dispose"/>. Writing to one, training included, is private to this process and
+/// never reaches the file.
+/// </para>
+/// <para>
+/// A file that is replaced, as <see cref="Save"/> does it, leaves open ones alone. A file that is cut short in place while it is
+/// open takes the process with it: that is how operating systems treat mapped files.
+/// </para>
+/// <para>Members may be used from several threads at once, until one of them disposes the file.</para>
+/// </remarks>
+public sealed partial class SafeTensorsFile : IDisposable
+{
+    private readonly List<MappedFile> _mappings = [];
+    private readonly Dictionary<string, (SafeTensorsEntry Entry, MappedFile Mapping, long Position)> _tensors = [];
+    private readonly List<string> _names = []; // in the order of the file
+    private readonly Dictionary<string, string> _metadata = [];
+    private readonly string _path;
+    private bool _disposed;
+
+    private SafeTensorsFile(string path) => _path = path;
+
+    /// <summary>Opens a file.</summary>
+    /// <param name="path">
+    /// A safetensors file, or the index of a checkpoint in several files, <c>model.safetensors.index.json</c>: a path that ends in
+    /// <c>.json</c> is taken for an index, and the files that it names in its folder are opened as one.
+    /// </param>
+    /// <returns>The file. The caller disposes it.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="path"/> is null.</exception>
+    /// <exception cref="FileNotFoundException">There is no such file, or the index names one that is not there.</exception>
+    /// <exception cref="InvalidDataException">The file is damaged; the message names it, the byte and the fault.</exception>
+    /// <exception cref="IOException">The file cannot be read, or not be mapped.</exception>
+    public static SafeTensorsFile Open(string path)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        var file = new SafeTensorsFile(path);
+        try
+        {
+            if (path.EndsWith(".json", StringComparison.OrdinalIgnoreCase)) file.AddAll(new SafeTensorsIndex(path));
+            else file.Add(path);
+            return file;
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>The names of the tensors, in the order of the file, or of the index.</summary>
+    /// <exception cref="ObjectDisposedException">The file is disposed.</exception>
+    public IReadOnlyCollection<string> Names
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            return _names.AsReadOnly();
+        }
+    }
+
+    /// <summary>
+    /// The texts that the file holds beside its tensors. Of a checkpoint in several files: those of all files and those of the index,
+    /// whose numbers (<c>total_size</c>) are given as text.
+    /// </summary>
+    /// <exception cref="ObjectDisposedException">The file is disposed.</exception>
+    public IReadOnlyDictionary<string, string> Metadata
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            return new ReadOnlyDictionary<string, string>(_metadata);
+        }
+    }
+
+    /// <summary>Gives a tensor over the mapped pages: nothing is copied, and nothing read before it is used.</summary>
+    /// <remarks>
+    /// Where a tensor starts at a byte that is no multiple of the size of its elements, it is copied. Files of the reference
+    /// implementation, and of <see cref="Save"/>, hold no such tensor.
+    /// </remarks>
+    /// <param name="name">One of <see cref="Names"/>.</param>
+    /// <returns>A new tensor on the CPU, of the file's shape and dtype. The caller disposes it, before or after the file.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="name"/> is null.</exception>
+    /// <exception cref="KeyNotFoundException">There is no tensor of that name.</exception>
+    /// <exception cref="NotSupportedException">TorchSharp has no such dtype: U16, U32, U64 and those of less than 16 bits.</exception>
+    /// <exception cref="ObjectDisposedException">The file is disposed.</exception>
+    public Tensor Read(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (!_tensors.TryGetValue(name, out var tensor)) throw new KeyNotFoundException($"{_path} holds no tensor {FileFault.Quote(name)}.");
+        SafeTensorsEntry entry = tensor.Entry;
+        if (entry.Type.Dtype is not ScalarType dtype)
+            throw new NotSupportedException($"{_path}: the tensor {FileFault.Quote(name)} is of type {entry.Type.Name}, which TorchSharp does not have.");
+        if (entry.Start == entry.End) return empty(entry.Shape, dtype, CPU);
+        return tensor.Mapping.Read(dtype, tensor.Position, entry.Shape);
+    }
+
+    /// <summary><see cref="Read"/> for a tensor that must be there and be of this kind.</summary>
+    /// <exception cref="InvalidDataException">It is not.</exception>
+    internal Tensor ReadAs(string name, ScalarType dtype, int dimensions)
+    {
+        if (!_tensors.TryGetValue(name, out var tensor)) throw FileFault.AtByte(_path, 0, $"there is no tensor {FileFault.Quote(name)}.");
+        SafeTensorsEntry entry = tensor.Entry;
+        if (entry.Type.Dtype != dtype || entry.Shape.Length != dimensions)
+        {
+            throw FileFault.AtByte(_path, entry.Place,
+                $"{FileFault.Quote(name)} is {entry.Type.Name} of {entry.Shape.Length} dimensions, and should be {dtype} of {dimensions}.");
+        }
+        return Read(name);
+    }
+
+    /// <summary>Gives all tensors, as <c>load_state_dict</c> takes them.</summary>
+    /// <returns>What <see cref="Read"/> gives, by name. The caller disposes the tensors.</returns>
+    /// <exception cref="NotSupportedException">TorchSharp has no such dtype as one of them.</exception>
+    /// <exception cref="ObjectDisposedException">The file is disposed.</exception>
+    public Dictionary<string, Tensor> ReadAll()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        var tensors = new Dictionary<string, Tensor>();
+        try
+        {
+            foreach (string name in _names) tensors.Add(name, Read(name));
+            return tensors;
+        }
+        catch
+        {
+            foreach (Tensor tensor in tensors.Values) tensor.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Closes the file. Tensors that were read stay as they are, and the mapping with them.</summary>
+    public void Dispose()
+    {
+        _disposed = true;
+        foreach (MappedFile mapping in _mappings) mapping.Dispose();
+        _mappings.Clear();
+    }
+
+    private void Add(string path)
+    {
+        (SafeTensorsHeader header, MappedFile mapping) = Map(path);
+        foreach (SafeTensorsEntry entry in header.Entries)
+        {
+            _names.Add(entry.Name);
+            _tensors.Add(entry.Name, (entry, mapping, header.DataStart + entry.Start));
+        }
+    }
+
+    private void AddAll(SafeTensorsIndex index)
+    {
+        string folder = Path.GetDirectoryName(_path)!;
+        _names.AddRange(index.Files.Select(file => file.Tensor));
+        foreach (var shard in index.Files.GroupBy(file => file.File))
+        {
+            (SafeTensorsHeader header, MappedFile mapping) = Map(Path.Combine(folder, shard.Key));
+            Dictionary<string, SafeTensorsEntry> entries = header.Entries.ToDictionary(entry => entry.Name);
+            foreach ((string name, string file, long place) in shard)
+            {
+                if (!entries.TryGetValue(name, out SafeTensorsEntry? entry))
+                    throw FileFault.AtByte(_path, place, $"{FileFault.Quote(name)} is said to be in {FileFault.Quote(file)}, and is not.");
+                _tensors.Add(name, (entry, mapping, header.DataStart + entry.Start));
+            }
+        }
+        foreach ((string key, string value) in index.Metadata) _metadata[key] = value;
+    }
+
+    private (SafeTensorsHeader Header, MappedFile Mapping) Map(string path)
+    {
+        using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, bufferSize: 1);
+        var header = new SafeTensorsHeader(path, stream);
+        foreach ((string key, string value) in header.Metadata) _metadata[key] = value;
+
+        var dtypes = new HashSet<ScalarType>();
+        foreach (SafeTensorsEntry entry in header.Entries)
+        {
+            if (entry.Type.Dtype is not ScalarType dtype || entry.Start == entry.End) continue;
+            dtypes.Add((header.DataStart + entry.Start) % dtype.ElementSize() == 0 ? dtype : ScalarType.Byte);
+        }
+        var mapping = new MappedFile(path, header.FileLength, dtypes);
+        _mappings.Add(mapping);
+        return (header, mapping);
+    }
+}

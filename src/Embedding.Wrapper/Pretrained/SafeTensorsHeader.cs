@@ -1,0 +1,146 @@
+using System.Buffers.Binary;
+
+namespace EmbeddingWrapper.Pretrained;
+
+/// <summary>A tensor as the header describes it.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Type">Its element type.</param>
+/// <param name="Shape">Its size.</param>
+/// <param name="Start">Where its bytes start, counted from the end of the header.</param>
+/// <param name="End">Where they end.</param>
+/// <param name="Place">Where the header describes it, in bytes from the start of the file.</param>
+internal sealed record SafeTensorsEntry(string Name, SafeTensorsType Type, long[] Shape, long Start, long End, long Place);
+
+/// <summary>
+/// The header of a safetensors file: its length in 8 bytes, then JSON. All that it says is checked, as strictly as the reference
+/// implementation does it: the tensors fill the rest of the file without a gap or an overlap.
+/// </summary>
+internal sealed class SafeTensorsHeader
+{
+    /// <summary>The name under which the header holds texts in place of a tensor.</summary>
+    public const string MetadataName = "__metadata__";
+
+    /// <summary>The reference implementation reads no longer one.</summary>
+    public const int Longest = 100_000_000;
+
+    private readonly string _path;
+
+    /// <exception cref="InvalidDataException">The header is damaged, or does not fit the file.</exception>
+    public SafeTensorsHeader(string path, FileStream file)
+    {
+        _path = path;
+        FileLength = file.Length;
+        var prefix = new byte[sizeof(ulong)];
+        int read = file.ReadAtLeast(prefix, prefix.Length, throwOnEndOfStream: false);
+        if (read < prefix.Length) throw FileFault.AtByte(path, 0, $"the length of the header takes 8 bytes, and the file has {read}.");
+        ulong length = BinaryPrimitives.ReadUInt64LittleEndian(prefix);
+        if (length > Longest) throw FileFault.AtByte(path, 0, $"the header is said to have {length} bytes, and {Longest} is the limit.");
+        DataStart = prefix.Length + (long)length;
+        if (DataStart > FileLength) throw FileFault.AtByte(path, 0, $"the header is said to have {length} bytes, and the file ends at {FileLength}.");
+
+        var json = new byte[length];
+        if (file.ReadAtLeast(json, json.Length, throwOnEndOfStream: false) < json.Length)
+            throw FileFault.AtByte(path, file.Position, "the file has become shorter.");
+        if (json is not [(byte)'{', ..]) throw FileFault.AtByte(path, prefix.Length, "the header does not start with '{'.");
+        Parse(new StrictJson(path, prefix.Length, json));
+        CheckLayout();
+    }
+
+    public long FileLength { get; }
+
+    /// <summary>Where the tensors start in the file.</summary>
+    public long DataStart { get; }
+
+    /// <summary>The tensors, in the order in which they lie in the file.</summary>
+    public List<SafeTensorsEntry> Entries { get; } = [];
+
+    public Dictionary<string, string> Metadata { get; } = [];
+
+    private void Parse(StrictJson json)
+    {
+        var seen = new HashSet<string>();
+        json.StartObject("the header");
+        while (json.NextName(seen, out string name))
+        {
+            if (name == MetadataName) ParseMetadata(ref json);
+            else Entries.Add(ParseEntry(ref json, name));
+        }
+        json.End();
+    }
+
+    private void ParseMetadata(ref StrictJson json)
+    {
+        var seen = new HashSet<string>();
+        json.StartObject(MetadataName);
+        while (json.NextName(seen, out string key)) Metadata.Add(key, json.ReadString(MetadataName));
+    }
+
+    private static SafeTensorsEntry ParseEntry(ref StrictJson json, string name)
+    {
+        long place = json.Place;
+        string shown = FileFault.Quote(name);
+        SafeTensorsType? type = null;
+        long[]? shape = null, offsets = null;
+        var seen = new HashSet<string>();
+        json.StartObject($"the tensor {shown}");
+        while (json.NextName(seen, out string field))
+        {
+            switch (field)
+            {
+                case "dtype":
+                    string dtype = json.ReadString($"the dtype of {shown}");
+                    type = SafeTensorsType.All.FirstOrDefault(known => known.Name == dtype)
+                        ?? throw json.Fault($"the dtype of {shown} is {FileFault.Quote(dtype)}, which the format does not have.");
+                    break;
+                case "shape":
+                    shape = json.ReadSizes($"the shape of {shown}");
+                    break;
+                case "data_offsets":
+                    offsets = json.ReadSizes($"data_offsets of {shown}");
+                    if (offsets.Length != 2 || offsets[0] > offsets[1])
+                        throw json.Fault($"data_offsets of {shown} are [{string.Join(", ", offsets.Take(3))}], not a start and an end.");
+                    break;
+                default:
+                    json.Skip(); // as the reference implementation does
+                    break;
+            }
+        }
+        if (type is null || shape is null || offsets is null) throw json.Fault($"{shown} lacks one of dtype, shape and data_offsets.");
+        if (ByteCount(shape, type.Bits) is not { } bytes)
+            throw json.Fault($"the shape of {shown} is absurd: {type.Name} of [{string.Join(", ", shape.Take(9))}].");
+        if (bytes != offsets[1] - offsets[0])
+            throw json.Fault($"{shown} needs {bytes} bytes, and data_offsets give it {offsets[1] - offsets[0]}.");
+        return new SafeTensorsEntry(name, type, shape, offsets[0], offsets[1], place);
+    }
+
+    /// <summary>The size of a tensor in bytes, or null when there is no such number.</summary>
+    private static long? ByteCount(long[] shape, int bits)
+    {
+        try
+        {
+            long count = checked(shape.Aggregate(1L, (product, size) => checked(product * size)) * bits);
+            return count % 8 == 0 ? count / 8 : null;
+        }
+        catch (OverflowException)
+        {
+            return null;
+        }
+    }
+
+    private void CheckLayout()
+    {
+        Entries.Sort((a, b) => (a.Start, a.End).CompareTo((b.Start, b.End)));
+        long end = 0;
+        foreach (SafeTensorsEntry entry in Entries)
+        {
+            string shown = FileFault.Quote(entry.Name);
+            if (entry.End > FileLength - DataStart)
+                throw FileFault.AtByte(_path, entry.Place, $"{shown} ends at byte {entry.End} of the data, and there are {FileLength - DataStart}.");
+            if (entry.Start < end) throw FileFault.AtByte(_path, entry.Place, $"{shown} starts at byte {entry.Start} of the data, within the tensor before it.");
+            if (entry.Start > end) throw FileFault.AtByte(_path, entry.Place, $"{entry.Start - end} bytes before {shown} belong to no tensor.");
+            end = entry.End;
+        }
+        if (end < FileLength - DataStart)
+            throw FileFault.AtByte(_path, DataStart + end, $"{FileLength - DataStart - end} bytes at the end belong to no tensor.");
+    }
+}

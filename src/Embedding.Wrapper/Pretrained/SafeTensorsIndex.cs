@@ -1,0 +1,49 @@
+namespace EmbeddingWrapper.Pretrained;
+
+/// <summary>The index of a checkpoint in several files, <c>model.safetensors.index.json</c>: which tensor is in which file.</summary>
+internal sealed class SafeTensorsIndex
+{
+    /// <exception cref="InvalidDataException">The index is damaged.</exception>
+    public SafeTensorsIndex(string path)
+    {
+        long length = new FileInfo(path).Length;
+        if (length > SafeTensorsHeader.Longest) throw FileFault.AtByte(path, 0, $"the index has {length} bytes, and {SafeTensorsHeader.Longest} is the limit.");
+        var json = new StrictJson(path, 0, File.ReadAllBytes(path));
+        var seen = new HashSet<string>();
+        json.StartObject("the index");
+        while (json.NextName(seen, out string name))
+        {
+            if (name == "weight_map") ParseFiles(ref json);
+            else if (name == "metadata") ParseMetadata(ref json);
+            else json.Skip();
+        }
+        json.End();
+        if (!seen.Contains("weight_map")) throw json.Fault("there is no weight_map.");
+    }
+
+    /// <summary>The file of each tensor, a name without a folder.</summary>
+    public List<(string Tensor, string File, long Place)> Files { get; } = [];
+
+    /// <summary>What the index says about the whole; numbers as text.</summary>
+    public Dictionary<string, string> Metadata { get; } = [];
+
+    private void ParseFiles(ref StrictJson json)
+    {
+        var seen = new HashSet<string>();
+        json.StartObject("weight_map");
+        while (json.NextName(seen, out string tensor))
+        {
+            string file = json.ReadString("weight_map");
+            if (file is "" or "." or ".." || file.AsSpan().ContainsAny("/\\:\0"))
+                throw json.Fault($"{FileFault.Quote(file)} is not the name of a file in the folder of the index.");
+            Files.Add((tensor, file, json.Place));
+        }
+    }
+
+    private void ParseMetadata(ref StrictJson json)
+    {
+        var seen = new HashSet<string>();
+        json.StartObject("metadata");
+        while (json.NextName(seen, out string key)) Metadata.Add(key, json.ReadAny());
+    }
+}

@@ -1,0 +1,152 @@
+using System.Buffers;
+using System.Text;
+using System.Text.Json;
+using System.Text.Unicode;
+
+namespace EmbeddingWrapper.Pretrained;
+
+/// <summary>Reads JSON that somebody else wrote, value by value. No name may come twice in an object, and faults name the byte.</summary>
+internal ref struct StrictJson
+{
+    private readonly string _path;
+    private readonly long _offset;
+    private readonly ReadOnlySpan<byte> _json;
+    private Utf8JsonReader _reader;
+
+    /// <param name="path">The file.</param>
+    /// <param name="offset">Where the text starts in it.</param>
+    /// <param name="json">The text.</param>
+    /// <exception cref="InvalidDataException">It is not UTF-8.</exception>
+    public StrictJson(string path, long offset, ReadOnlySpan<byte> json)
+    {
+        _path = path;
+        _offset = offset;
+        _json = json;
+        if (!Utf8.IsValid(json))
+        {
+            int valid = 0;
+            while (Rune.DecodeFromUtf8(json[valid..], out _, out int length) == OperationStatus.Done) valid += length;
+            throw FileFault.AtByte(path, offset + valid, "the text is not valid UTF-8.");
+        }
+        _reader = new Utf8JsonReader(json);
+    }
+
+    /// <summary>Where the last token starts in the file.</summary>
+    public readonly long Place => _offset + _reader.TokenStartIndex;
+
+    public readonly InvalidDataException Fault(string fault, Exception? cause = null) => FileFault.AtByte(_path, Place, fault, cause);
+
+    /// <summary>Enters an object.</summary>
+    /// <param name="what">What it is, for the fault when it is none.</param>
+    public void StartObject(string what) => Expect(JsonTokenType.StartObject, $"{what} is not an object.");
+
+    /// <summary>Goes to the next member of an object.</summary>
+    /// <param name="seen">The names before it.</param>
+    /// <param name="name">Its name. Its value is to be read next.</param>
+    /// <returns>False at the end of the object.</returns>
+    public bool NextName(HashSet<string> seen, out string name)
+    {
+        Read();
+        name = "";
+        if (_reader.TokenType == JsonTokenType.EndObject) return false;
+        name = Text();
+        if (!seen.Add(name)) throw Fault($"the name {FileFault.Quote(name)} comes twice.");
+        return true;
+    }
+
+    public string ReadString(string what)
+    {
+        Expect(JsonTokenType.String, $"{what} is not a string.");
+        return Text();
+    }
+
+    /// <summary>Reads a string, or anything else as the JSON that it is.</summary>
+    public string ReadAny()
+    {
+        Read();
+        if (_reader.TokenType == JsonTokenType.String) return Text();
+        int start = (int)_reader.TokenStartIndex;
+        SkipValue();
+        return Encoding.UTF8.GetString(_json[start..(int)_reader.BytesConsumed]);
+    }
+
+    /// <summary>Reads a list of whole numbers, none of them negative.</summary>
+    public long[] ReadSizes(string what)
+    {
+        Expect(JsonTokenType.StartArray, $"{what} is not a list.");
+        var sizes = new List<long>();
+        while (true)
+        {
+            Read();
+            if (_reader.TokenType == JsonTokenType.EndArray) return [.. sizes];
+            if (_reader.TokenType != JsonTokenType.Number || !_reader.TryGetInt64(out long size))
+                throw Fault($"{what} holds something that is not a whole number below 2^63.");
+            if (size < 0) throw Fault($"{what} holds a negative number: {size}.");
+            sizes.Add(size);
+        }
+    }
+
+    public void Skip()
+    {
+        Read();
+        SkipValue();
+    }
+
+    /// <summary>Checks that nothing follows the outermost object.</summary>
+    public void End()
+    {
+        try
+        {
+            if (_reader.Read()) throw Fault("something follows the object.");
+        }
+        catch (JsonException error)
+        {
+            throw Malformed(error);
+        }
+    }
+
+    private void Expect(JsonTokenType type, string fault)
+    {
+        Read();
+        if (_reader.TokenType != type) throw Fault(fault);
+    }
+
+    private void Read()
+    {
+        try
+        {
+            _reader.Read();
+        }
+        catch (JsonException error)
+        {
+            throw Malformed(error);
+        }
+    }
+
+    private void SkipValue()
+    {
+        try
+        {
+            _reader.Skip();
+        }
+        catch (JsonException error)
+        {
+            throw Malformed(error);
+        }
+    }
+
+    private readonly string Text()
+    {
+        try
+        {
+            return _reader.GetString()!;
+        }
+        catch (InvalidOperationException error)
+        {
+            throw Fault("half of a surrogate pair stands alone.", error); // "\ud800": JSON's grammar allows it
+        }
+    }
+
+    private readonly InvalidDataException Malformed(JsonException error) =>
+        FileFault.AtByte(_path, _offset + _reader.BytesConsumed, $"the JSON is damaged. {error.Message}", error);
+}
