@@ -1,0 +1,95 @@
+using System.IO.Compression;
+
+namespace EmbeddingWrapper.Pretrained;
+
+/// <summary>What is packed in a gzip file.</summary>
+/// <remarks>
+/// .NET's GZipStream (10.0) takes a file that was cut short for one that ends there. So a piece of ours follows the file: what is
+/// packed in it comes out last only if everything before it was whole.
+/// </remarks>
+internal sealed class GzipContent : IDisposable
+{
+    // The same twice, so that packing changes it: what is stored as it is would come out behind a file that was cut short, too.
+    private static readonly byte[] End = "Here ends the file. Here ends the file."u8.ToArray();
+
+    private readonly GZipStream _content;
+    private readonly byte[] _buffer = new byte[1 << 16];
+    private int _next, _length;
+    private bool _ended;
+
+    /// <param name="packed">The file, at its start.</param>
+    public GzipContent(Stream packed)
+    {
+        var end = new MemoryStream();
+        using (var gzip = new GZipStream(end, CompressionMode.Compress, leaveOpen: true)) gzip.Write(End);
+        end.Position = 0;
+        _content = new GZipStream(new TwoStreams(packed, end), CompressionMode.Decompress);
+    }
+
+    /// <summary>Reads until <paramref name="destination"/> is full or the content ends.</summary>
+    /// <returns>The number of bytes read.</returns>
+    /// <exception cref="InvalidDataException">The file is damaged.</exception>
+    public int Read(Span<byte> destination)
+    {
+        int read = 0;
+        while (true)
+        {
+            // What may be the end stays in the buffer.
+            int length = Math.Min(destination.Length - read, _length - _next - (_ended ? 0 : End.Length));
+            if (length > 0)
+            {
+                _buffer.AsSpan(_next, length).CopyTo(destination[read..]);
+                _next += length;
+                read += length;
+            }
+            if (_ended || read == destination.Length) return read;
+            Fill();
+        }
+    }
+
+    public void Dispose() => _content.Dispose();
+
+    private void Fill()
+    {
+        int kept = _length - _next;
+        _buffer.AsSpan(_next, kept).CopyTo(_buffer);
+        _next = 0;
+        _length = kept + _content.ReadAtLeast(_buffer.AsSpan(kept), _buffer.Length - kept, throwOnEndOfStream: false);
+        if (_length == _buffer.Length) return;
+        if (!_buffer.AsSpan(0, _length).EndsWith(End)) throw new InvalidDataException("They end early, or something follows them.");
+        _length -= End.Length;
+        _ended = true;
+    }
+
+    /// <summary>One stream, then another.</summary>
+    private sealed class TwoStreams(Stream first, Stream second) : Stream
+    {
+        public override bool CanRead => true;
+
+        public override bool CanSeek => false;
+
+        public override bool CanWrite => false;
+
+        public override long Length => throw new NotSupportedException();
+
+        public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
+
+        public override int Read(Span<byte> buffer)
+        {
+            int read = first.Read(buffer);
+            return read > 0 ? read : second.Read(buffer);
+        }
+
+        public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
+
+        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+        public override void SetLength(long value) => throw new NotSupportedException();
+
+        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+        public override void Flush()
+        {
+        }
+    }
+}

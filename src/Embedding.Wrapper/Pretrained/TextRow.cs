@@ -1,0 +1,126 @@
+using System.Runtime.CompilerServices;
+
+namespace EmbeddingWrapper.Pretrained;
+
+/// <summary>
+/// One line of a text format: a word, then its numbers, between spaces or tabs. A word may hold spaces itself; its last part is
+/// then no number, or nobody could tell it from a number too many.
+/// </summary>
+/// <remarks>Lines come without white space at their end, and with the 8 readable bytes behind them that <see cref="NumberText"/> asks for.</remarks>
+internal static unsafe class TextRow
+{
+    /// <summary>Reads a row.</summary>
+    /// <param name="line">The line.</param>
+    /// <param name="numbers">Receives the numbers.</param>
+    /// <param name="width">How many there must be.</param>
+    /// <returns>The length of the word, or -1 when the line is no such row: <see cref="Fault"/> says why.</returns>
+    public static int TryRead(ReadOnlySpan<byte> line, float* numbers, int width)
+    {
+        int word = line.IndexOfAny((byte)' ', (byte)'\t');
+        if (word < 0) return -1;
+        if (TryReadNumbers(line[word..], numbers, width)) return word;
+
+        int start = StartOfNumbers(line, width, out int found);
+        if (found < width || EndsWithNumber(line[..start]) || !TryReadNumbers(line[start..], numbers, width)) return -1;
+        return line[..start].TrimEnd(" \t"u8).Length;
+    }
+
+    /// <summary>How many numbers end a line. The first field is the word, whatever it is.</summary>
+    public static int CountNumbers(ReadOnlySpan<byte> line)
+    {
+        StartOfNumbers(line, int.MaxValue, out int found);
+        return found;
+    }
+
+    /// <summary>What is wrong with a line that <see cref="TryRead"/> refused.</summary>
+    public static string Fault(ReadOnlySpan<byte> line, int width)
+    {
+        int start = StartOfNumbers(line, width, out int found);
+        if (found == width)
+        {
+            return EndsWithNumber(line[..start])
+                ? $"{CountNumbers(line)} numbers, and a row has {width}."
+                : $"number {PlaceOfNaN(line[start..])} of {width} is nan, and word vectors are numbers.";
+        }
+        ReadOnlySpan<byte> rest = line[..start].TrimEnd(" \t"u8);
+        int separator = rest.LastIndexOfAny((byte)' ', (byte)'\t');
+        return separator < 0 || CountFields(line) - 1 < width
+            ? $"{(separator < 0 ? found : CountFields(line) - 1)} numbers, and a row has {width}."
+            : $"{FileFault.Quote(rest[(separator + 1)..])} is not a number, and stands where number {width - found} of {width} should.";
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // a file is read once: there is no time to warm up
+    private static bool TryReadNumbers(ReadOnlySpan<byte> text, float* numbers, int width)
+    {
+        fixed (byte* start = text)
+        {
+            byte* next = start;
+            for (int i = 0; i < width; i++)
+            {
+                if (!IsSeparator(*next)) return false;
+                do next++;
+                while (IsSeparator(*next));
+                if (!NumberText.TryRead(ref next, out float number) || float.IsNaN(number)) return false;
+                numbers[i] = number;
+            }
+            return next == start + text.Length;
+        }
+    }
+
+    /// <summary>Goes from the end of a line to the separator before the last <paramref name="most"/> numbers, or before fewer.</summary>
+    private static int StartOfNumbers(ReadOnlySpan<byte> line, int most, out int found)
+    {
+        int start = line.Length;
+        for (found = 0; found < most; found++)
+        {
+            ReadOnlySpan<byte> rest = line[..start].TrimEnd(" \t"u8);
+            int separator = rest.LastIndexOfAny((byte)' ', (byte)'\t');
+            if (separator < 0 || !TryParse(rest[(separator + 1)..], out _)) break;
+            start = separator;
+        }
+        return start;
+    }
+
+    /// <summary>Whether the last of several fields is a number, in digits: "to infinity" may be a word.</summary>
+    private static bool EndsWithNumber(ReadOnlySpan<byte> word)
+    {
+        word = word.TrimEnd(" \t"u8);
+        int separator = word.LastIndexOfAny((byte)' ', (byte)'\t');
+        ReadOnlySpan<byte> last = word[(separator + 1)..];
+        return separator >= 0 && last.Length > 0 && !char.IsAsciiLetter((char)last[0]) && TryParse(last, out _);
+    }
+
+    private static int PlaceOfNaN(ReadOnlySpan<byte> numbers)
+    {
+        int place = 0;
+        foreach (Range field in numbers.SplitAny(" \t"u8))
+        {
+            if (numbers[field].IsEmpty) continue;
+            place++;
+            if (TryParse(numbers[field], out float number) && float.IsNaN(number)) break;
+        }
+        return place;
+    }
+
+    private static int CountFields(ReadOnlySpan<byte> line)
+    {
+        int fields = line.Length > 0 && IsSeparator(line[0]) ? 1 : 0; // an empty word
+        foreach (Range field in line.SplitAny(" \t"u8))
+        {
+            if (!line[field].IsEmpty) fields++;
+        }
+        return fields;
+    }
+
+    private static bool TryParse(ReadOnlySpan<byte> field, out float number)
+    {
+        fixed (byte* start = field)
+        {
+            byte* next = start;
+            number = 0;
+            return field.Length > 0 && NumberText.TryRead(ref next, out number) && next == start + field.Length;
+        }
+    }
+
+    private static bool IsSeparator(byte value) => value is (byte)' ' or (byte)'\t';
+}

@@ -1,0 +1,84 @@
+using EmbeddingWrapper.Native;
+using static TorchSharp.torch;
+
+namespace EmbeddingWrapper.Pretrained;
+
+/// <summary>
+/// Words and their vectors while a file is read. The table grows with what was read, so a file's own claims cost no memory; a word
+/// that was there before keeps its first vector.
+/// </summary>
+/// <param name="width">Numbers in a vector.</param>
+internal sealed unsafe class WordTable(int width) : IDisposable
+{
+    private readonly List<string> _words = [];
+    private readonly Dictionary<string, int> _indices = [];
+    private readonly List<long> _duplicates = []; // their rows in the table
+    private Tensor? _table;
+    private float* _numbers;
+    private long _capacity;
+    private long _added;
+
+    public int Width => width;
+
+    public int WordCount => _words.Count;
+
+    /// <summary>Whether <paramref name="rows"/> in all fit.</summary>
+    public bool HasRoomFor(long rows) => rows <= _capacity;
+
+    /// <summary>Makes room, and more for the rows to come. Pointers to rows are void then.</summary>
+    /// <param name="rows">Rows in all.</param>
+    /// <param name="expected">
+    /// How many there may be at the end. It is trusted for four times what was read: the header may lie, or the rest be packed better.
+    /// </param>
+    public void Grow(long rows, long expected)
+    {
+        long capacity = Math.Max(rows, Math.Min(expected, 4 * rows));
+        Tensor table = empty(capacity, width, float32).DetachFromDisposeScope();
+        float* numbers = TensorMemory.Address<float>(table);
+        Copy(_numbers, numbers, _added);
+        _table?.Dispose();
+        _table = table;
+        _numbers = numbers;
+        _capacity = capacity;
+        _words.EnsureCapacity((int)Math.Min(capacity, Array.MaxLength));
+        _indices.EnsureCapacity(_words.Capacity);
+    }
+
+    /// <summary>The memory of a row.</summary>
+    public float* Row(long row) => _numbers + row * width;
+
+    /// <summary>Adds the word of the next row.</summary>
+    public void Add(string word)
+    {
+        if (_indices.TryAdd(word, _words.Count)) _words.Add(word);
+        else _duplicates.Add(_added);
+        _added++;
+    }
+
+    /// <summary>Ends the reading: hands the table over.</summary>
+    public WordVectors ToWordVectors()
+    {
+        for (int i = 0; i < _duplicates.Count; i++)
+        {
+            long from = _duplicates[i] + 1, end = i + 1 < _duplicates.Count ? _duplicates[i + 1] : _added;
+            Copy(Row(from), Row(from - (i + 1)), end - from);
+        }
+        Tensor table = _table ?? empty(0, width, float32).DetachFromDisposeScope();
+        _table = null;
+        Tensor vectors = table;
+        if (table.size(0) != _words.Count)
+        {
+            vectors = table.narrow(0, 0, _words.Count).DetachFromDisposeScope();
+            table.Dispose();
+        }
+        return new WordVectors(_words, _indices, vectors, _duplicates.Count);
+    }
+
+    public void Dispose() => _table?.Dispose();
+
+    private void Copy(float* from, float* to, long rows)
+    {
+        long bytes = rows * width * sizeof(float);
+        Buffer.MemoryCopy(from, to, bytes, bytes);
+    }
+}
