@@ -1,0 +1,81 @@
+using System.Diagnostics;
+using System.Text.Json;
+using EmbeddingWrapper.Pretrained;
+using static EmbeddingWrapper.Tests.Shared;
+
+namespace EmbeddingWrapper.Tests.Pretrained;
+
+/// <summary>Python's safetensors reads what .NET writes. PYTHON names an interpreter that has it, and PyTorch.</summary>
+public class PythonTests
+{
+    private static readonly string Python = Environment.GetEnvironmentVariable("PYTHON") ?? "/usr/bin/python3";
+
+    [Fact]
+    public void PythonReadsWhatSaveWrites()
+    {
+        Assert.SkipUnless(Run("-c", "import safetensors, torch").ExitCode == 0, "python3-safetensors is not installed");
+        string path = Path.Combine(AppContext.BaseDirectory, "python.safetensors"); // within the repository, which is all that some Pythons see
+        using Tensor table = Table(7, 5), half = table.to(float16), integers = arange(9, dtype: int64), scalar = tensor(2.5), none = zeros(0, 3);
+        SafeTensorsFile.Save(
+            path,
+            new Dictionary<string, Tensor> { ["tablé"] = table, ["half"] = half.t(), ["integers"] = integers, ["scalar"] = scalar, ["none"] = none },
+            new Dictionary<string, string> { ["format"] = "pt" });
+
+        (int exitCode, string output) = Run("-B", Path.Combine(Scripts(), "pretrained.py"), "describe", path);
+
+        Assert.Equal(0, exitCode);
+        using JsonDocument description = JsonDocument.Parse(output);
+        JsonElement tensors = description.RootElement.GetProperty("tensors");
+        Assert.Equal("pt", description.RootElement.GetProperty("metadata").GetProperty("format").GetString());
+        using var file = SafeTensorsFile.Open(path);
+        Assert.Equal(file.Names.Order(), tensors.EnumerateObject().Select(tensor => tensor.Name).Order());
+        Assert.All(file.Names, name =>
+        {
+            using Tensor tensor = file.Read(name);
+            Assert.Equal(tensor.shape, tensors.GetProperty(name).GetProperty("shape").Deserialize<long[]>());
+            Assert.Equal(Convert.ToHexStringLower(Bits(tensor)), tensors.GetProperty(name).GetProperty("bits").GetString());
+        });
+    }
+
+    [Fact]
+    public void PythonReadsSavedWordVectors()
+    {
+        Assert.SkipUnless(Run("-c", "import safetensors, torch").ExitCode == 0, "python3-safetensors is not installed");
+        string path = Path.Combine(AppContext.BaseDirectory, "words.safetensors");
+        using (var vectors = TestVectors.Load(TestFolder.Golden("gensim.verified.bin"))) vectors.Save(path);
+
+        // What the documentation of Save says, in the words of Python.
+        (int exitCode, string output) = Run("-c", """
+            import json, sys
+            from safetensors.torch import load_file
+            file = load_file(sys.argv[1])
+            text, words = file["words"].numpy().tobytes(), []
+            for length in file["word_lengths"].tolist():
+                words.append(text[:length].decode("utf-8"))
+                text = text[length:]
+            print(json.dumps({"words": words, "shape": list(file["vectors"].shape), "float32": file["vectors"].numpy().tobytes().hex()}, indent=1))
+            """, path);
+
+        Assert.Equal(0, exitCode);
+        Assert.Equal(File.ReadAllText(TestFolder.Golden("gensim.verified.json")), output);
+    }
+
+    private static (int ExitCode, string Output) Run(params string[] arguments)
+    {
+        try
+        {
+            using Process python = Process.Start(new ProcessStartInfo(Python, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
+            python.ErrorDataReceived += (_, _) => { };
+            python.BeginErrorReadLine();
+            string output = python.StandardOutput.ReadToEnd();
+            python.WaitForExit();
+            return (python.ExitCode, output);
+        }
+        catch (System.ComponentModel.Win32Exception)
+        {
+            return (-1, "");
+        }
+    }
+
+    private static string Scripts() => Path.GetFullPath(Path.Combine(TestFolder.Golden(""), "../../../../parity-scripts"));
+}

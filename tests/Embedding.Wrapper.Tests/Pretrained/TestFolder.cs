@@ -1,0 +1,37 @@
+using System.Runtime.CompilerServices;
+using System.Text;
+using EmbeddingWrapper.Pretrained;
+
+namespace EmbeddingWrapper.Tests.Pretrained;
+
+/// <summary>A folder of its own for a test, gone with it. Its name is not ASCII, as those of users are not.</summary>
+internal sealed class TestFolder : IDisposable
+{
+    private readonly string _path = Directory.CreateTempSubdirectory("ew-tëst-").FullName;
+
+    public string this[string name] => Path.Combine(_path, name);
+
+    public IEnumerable<string> Files => Directory.EnumerateFileSystemEntries(_path).Select(path => Path.GetFileName(path)).Order();
+
+    public string Write(string name, byte[] content)
+    {
+        File.WriteAllBytes(this[name], content);
+        return this[name];
+    }
+
+    public string Write(string name, string content) => Write(name, Encoding.UTF8.GetBytes(content));
+
+    public void Dispose() => Directory.Delete(_path, recursive: true);
+
+    /// <summary>A golden of <c>parity-scripts/pretrained.py</c>.</summary>
+    public static string Golden(string name) => Path.Combine(Path.GetDirectoryName(SourceFile())!, "Data", name);
+
+    private static string SourceFile([CallerFilePath] string path = "") => path;
+}
+
+internal static class TestVectors
+{
+    public static WordVectors Load(
+        string path, WordVectorsFormat format = WordVectorsFormat.Auto, int? limit = null, IProgress<LoadProgress>? progress = null) =>
+        WordVectors.Load(path, format, limit, progress, TestContext.Current.CancellationToken);
+}
