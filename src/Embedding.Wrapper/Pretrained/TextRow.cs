@@ -14,6 +14,7 @@ internal static unsafe class TextRow
     /// <param name="numbers">Receives the numbers.</param>
     /// <param name="width">How many there must be.</param>
     /// <returns>The length of the word, or -1 when the line is no such row: <see cref="Fault"/> says why.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static int TryRead(ReadOnlySpan<byte> line, float* numbers, int width)
     {
         int word = line.IndexOfAny((byte)' ', (byte)'\t');

@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace EmbeddingWrapper.Pretrained;
@@ -7,104 +8,65 @@ namespace EmbeddingWrapper.Pretrained;
 /// word2vec's binary format: the header line, then for each word its text, a space and its numbers. Writers may or may not end a row
 /// with a line feed.
 /// </summary>
-internal sealed unsafe class Word2VecBinary
+internal sealed class Word2VecBinary(VectorFile file) : RowSource(file)
 {
     private const int LongestWord = 1 << 16;
 
-    private readonly VectorFile _file;
-    private readonly LoadControl _control;
-    private readonly byte[] _buffer = new byte[1 << 20];
-    private int _next, _end;  // what is not used yet
-    private long _bufferStart; // where the buffer's first byte lies in the file
+    private long _position; // in the file, of what is split next
+    private long _rows;
 
-    private Word2VecBinary(VectorFile file, LoadControl control)
+    public override long BytesPerRow => sizeof(float) * (long)Width + 1;
+
+    public override unsafe string Parse(ReadOnlySpan<byte> row, long place, float* numbers)
     {
-        _file = file;
-        _control = control;
-    }
-
-    public static WordVectors Read(VectorFile file, LoadControl control) => new Word2VecBinary(file, control).Read();
-
-    private long Position => _bufferStart + _next;
-
-    private ReadOnlySpan<byte> Unused => _buffer.AsSpan(_next, _end - _next);
-
-    private WordVectors Read()
-    {
-        ReadOnlySpan<byte> line = TakeUntil((byte)'\n', "the header's end", words: 0);
-        Word2VecHeader header = Word2VecHeader.Parse(_file.Path, line, sizeof(float));
-        long rows = Math.Min(header.Words, _control.Limit ?? long.MaxValue);
-        using var table = new WordTable((int)header.Width);
-        for (long row = 0; row < rows; row++)
-        {
-            string word = TakeWord(row, table.WordCount);
-            if (!table.HasRoomFor(row + 1)) table.Grow(row + 1, rows);
-            TakeNumbers(new Span<float>(table.Row(row), table.Width), row);
-            table.Add(word);
-        }
-        if (rows == header.Words)
-        {
-            if (Unused.Length < sizeof(ushort)) Refill();
-            if (!Unused.TrimStart("\r\n"u8).IsEmpty) throw FileFault.AtByte(_file.Path, Position, $"there is more than the {rows} rows that the header announces.");
-        }
-        _control.Report(_file, table.WordCount);
-        return table.ToWordVectors();
-    }
-
-    private string TakeWord(long row, int words)
-    {
-        long start = Position;
-        ReadOnlySpan<byte> bytes = TakeUntil((byte)' ', $"the end of the word of row {row + 1}", words).TrimStart((byte)'\n');
-        return VectorFile.Word(bytes) ?? throw FileFault.AtByte(_file.Path, start, $"the word of row {row + 1} is not valid UTF-8.");
-    }
-
-    private ReadOnlySpan<byte> TakeUntil(byte end, string wanted, int words)
-    {
-        int length = Unused.IndexOf(end);
-        if (length < 0 && Unused.Length <= LongestWord)
-        {
-            Refill();
-            _control.Report(_file, words);
-            length = Unused.IndexOf(end);
-        }
-        if (length is < 0 or > LongestWord) throw FileFault.AtByte(_file.Path, Position, $"{wanted} is not found.");
-        ReadOnlySpan<byte> taken = Unused[..length];
-        _next += length + 1;
-        return taken;
-    }
-
-    private void Refill()
-    {
-        int unused = Unused.Length;
-        Unused.CopyTo(_buffer);
-        _bufferStart += _next;
-        _next = 0;
-        _end = unused + _file.Read(_buffer.AsSpan(unused));
-    }
-
-    private void TakeNumbers(Span<float> numbers, long row)
-    {
-        long start = Position;
-        Span<byte> bytes = MemoryMarshal.AsBytes(numbers);
-        int length = Math.Min(bytes.Length, Unused.Length);
-        Unused[..length].CopyTo(bytes);
-        _next += length;
-        if (length < bytes.Length)
-        {
-            int read = _file.Read(bytes[length..]);
-            _bufferStart += read;
-            length += read;
-        }
-        if (length < bytes.Length)
+        int length = row.Length - (int)BytesPerRow;
+        var target = new Span<float>(numbers, Width);
+        row[(length + 1)..].CopyTo(MemoryMarshal.AsBytes(target));
+        if (IndexOfNaN(target) is int nan and >= 0)
         {
             throw FileFault.AtByte(
-                _file.Path, Position, $"the file ends within row {row + 1}: {length} bytes of its numbers are there, and they take {bytes.Length}.");
+                File.Path, place + length + 1 + nan * sizeof(float), $"number {nan + 1} of {Width} is nan, and word vectors are numbers.");
         }
-        if (IndexOfNaN(numbers) is int nan and >= 0)
+        return VectorFile.Word(row[..length]) ?? throw FileFault.AtByte(File.Path, place, "the word is not valid UTF-8.");
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    protected override int Split(ReadOnlySpan<byte> bytes, List<Row> rows)
+    {
+        int done = Width == 0 ? SplitHeader(bytes) : 0;
+        while (Width > 0 && Fault is null && _rows < Announced)
         {
-            throw FileFault.AtByte(
-                _file.Path, start + nan * sizeof(float), $"number {nan + 1} of row {row + 1} is nan, and word vectors are numbers.");
+            int start = done;
+            while (start < bytes.Length && bytes[start] == '\n') start++;
+            int length = bytes[start..Math.Min(bytes.Length, start + LongestWord)].IndexOf((byte)' ');
+            long end = start + length + BytesPerRow;
+            if (length < 0 && (Ended || bytes.Length >= start + LongestWord))
+                Fault = FileFault.AtByte(File.Path, _position + start, $"the end of the word of row {_rows + 1} is not found.");
+            else if (Ended && end > bytes.Length)
+                Fault = FileFault.AtByte(File.Path, _position + bytes.Length, $"the file ends within row {_rows + 1}, {end - bytes.Length} bytes early.");
+            if (length < 0 || end > bytes.Length) break;
+
+            rows.Add(new Row(start, (int)end - start, _position + start));
+            _rows++;
+            done = (int)end;
         }
+        if (_rows == Announced)
+        {
+            done = bytes.Length - bytes[done..].TrimStart("\r\n"u8).Length;
+            if (done < bytes.Length) Fault = FileFault.AtByte(File.Path, _position + done, $"there is more than the {_rows} rows that the header says.");
+        }
+        _position += done;
+        return done;
+    }
+
+    private int SplitHeader(ReadOnlySpan<byte> bytes)
+    {
+        int length = bytes[..Math.Min(bytes.Length, LongestWord)].IndexOf((byte)'\n');
+        if (length < 0) throw FileFault.AtByte(File.Path, 0, "the end of the header is not found.");
+        Word2VecHeader header = Word2VecHeader.Parse(File.Path, bytes[..length], sizeof(float));
+        Width = (int)header.Width;
+        Announced = header.Words;
+        return length + 1;
     }
 
     private static int IndexOfNaN(ReadOnlySpan<float> numbers)

@@ -1,11 +1,11 @@
+using System.Runtime.CompilerServices;
 using EmbeddingWrapper.Native;
 using static TorchSharp.torch;
 
 namespace EmbeddingWrapper.Pretrained;
 
 /// <summary>
-/// Words and their vectors while a file is read. The table grows with what was read, so a file's own claims cost no memory; a word
-/// that was there before keeps its first vector.
+/// Words and their vectors while a file is read. A word that was there before keeps its first vector.
 /// </summary>
 /// <param name="width">Numbers in a vector.</param>
 internal sealed unsafe class WordTable(int width) : IDisposable
@@ -27,27 +27,25 @@ internal sealed unsafe class WordTable(int width) : IDisposable
 
     /// <summary>Makes room, and more for the rows to come. Pointers to rows are void then.</summary>
     /// <param name="rows">Rows in all.</param>
-    /// <param name="expected">
-    /// How many there may be at the end. It is trusted for four times what was read: the header may lie, or the rest be packed better.
-    /// </param>
+    /// <param name="expected">How many there may be at the end.</param>
     public void Grow(long rows, long expected)
     {
-        long capacity = Math.Max(rows, Math.Min(expected, 4 * rows));
+        long capacity = Math.Max(rows, expected);
         Tensor table = empty(capacity, width, float32).DetachFromDisposeScope();
         float* numbers = TensorMemory.Address<float>(table);
+        LargePages.Prefer(numbers, capacity * width * sizeof(float));
         Copy(_numbers, numbers, _added);
         _table?.Dispose();
         _table = table;
         _numbers = numbers;
         _capacity = capacity;
-        _words.EnsureCapacity((int)Math.Min(capacity, Array.MaxLength));
-        _indices.EnsureCapacity(_words.Capacity);
     }
 
     /// <summary>The memory of a row.</summary>
     public float* Row(long row) => _numbers + row * width;
 
     /// <summary>Adds the word of the next row.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Add(string word)
     {
         if (_indices.TryAdd(word, _words.Count)) _words.Add(word);

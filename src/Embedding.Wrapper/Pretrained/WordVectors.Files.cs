@@ -38,12 +38,13 @@ public sealed partial class WordVectors
             if (WordVectorsFile.Is(file)) return WordVectorsFile.Read(file, control);
             format = FormatDetection.Of(file.Start);
         }
-        return format switch
+        RowSource rows = format switch
         {
-            WordVectorsFormat.Word2VecBinary => Word2VecBinary.Read(file, control),
-            WordVectorsFormat.Word2VecText => Word2VecText.Read(file, control),
-            _ => GloveText.Read(file, control),
+            WordVectorsFormat.Word2VecBinary => new Word2VecBinary(file),
+            WordVectorsFormat.Word2VecText => new Word2VecText(file),
+            _ => new GloveText(file),
         };
+        return RowReader.Read(rows, control);
     }
 
     /// <summary>

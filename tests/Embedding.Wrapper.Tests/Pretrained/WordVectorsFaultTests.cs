@@ -50,20 +50,20 @@ public class WordVectorsFaultTests
     {
         AssertFault([.. "a 1\nb"u8, 0xC3, .. " 2\n"u8], "line 2: the word is not valid UTF-8.");
         AssertFault([0xFF, 0xFE, .. Encoding.Unicode.GetBytes("a 1\n")], "line 1: ");
-        AssertFault([.. "2 1\nb"u8, 0xC3, .. " \0\0\0\0c \0\0\0\0"u8], "byte 4: the word of row 1 is not valid UTF-8.");
+        AssertFault([.. "2 1\nb"u8, 0xC3, .. " \0\0\0\0c \0\0\0\0"u8], "byte 4: the word is not valid UTF-8.");
     }
 
     [Theory]
-    [InlineData("2 1\na \0\0\0\0b \0\0\0", "byte 15: the file ends within row 2: 3 bytes of its numbers are there, and they take 4.")]
+    [InlineData("2 1\na \0\0\0\0b \0\0\0", "byte 15: the file ends within row 2, 1 bytes early.")]
     [InlineData("2 1\na \0\0\0\0", "byte 10: the end of the word of row 2 is not found.")]
     [InlineData("2 1\na \0\0\0\0b", "byte 10: the end of the word of row 2 is not found.")]
-    [InlineData("1 1\na \0\0\0\0b \0\0\0\0", "byte 10: there is more than the 1 rows that the header announces.")]
+    [InlineData("1 1\na \0\0\0\0b \0\0\0\0", "byte 10: there is more than the 1 rows that the header says.")]
     [InlineData("1 2\n", "byte 4: the end of the word of row 1 is not found.")]
-    [InlineData("1 1\na \0\0\u00c0\u007f", "byte 6: number 1 of row 1 is nan, and word vectors are numbers.")]
-    [InlineData("2000000000 4000000\na \0\0\0\0", "byte 25: the file ends within row 1: 4 bytes of its numbers are there, and they take 16000000.")]
+    [InlineData("1 1\na \0\0\u00c0\u007f", "byte 6: number 1 of 1 is nan, and word vectors are numbers.")]
+    [InlineData("2000000000 4000000\na \0\0\0\0", "byte 25: the file ends within row 1, 15999996 bytes early.")]
     [InlineData("1 4194305\na \0\0\0\0", "line 1: the header asks for rows of 4194305 numbers, and they have 1 to 4194304.")]
     [InlineData("a 1\n", "line 1: 'a 1' is not a header")]
-    [InlineData("", "byte 0: the header's end is not found.")]
+    [InlineData("", "byte 0: the end of the header is not found.")]
     public void ADamagedBinaryIsNamedWithItsByte(string latin1, string fault) =>
         AssertFault(Encoding.Latin1.GetBytes(latin1), fault, WordVectorsFormat.Word2VecBinary);
 
@@ -106,7 +106,7 @@ public class WordVectorsFaultTests
         }
         long before = GC.GetTotalAllocatedBytes();
         AssertFault(path, "line 1: the line is longer than 16777216 bytes.");
-        AssertFault(path, "byte 0: the header's end is not found.", WordVectorsFormat.Word2VecBinary);
+        AssertFault(path, "byte 0: the end of the header is not found.", WordVectorsFormat.Word2VecBinary);
         Assert.InRange(GC.GetTotalAllocatedBytes() - before, 0, 200 << 20);
     }
 
