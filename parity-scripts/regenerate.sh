@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes the goldens anew from both versions, then checks them with both.
+# Writes the goldens anew from both versions, then checks them with both. Those of safetensors need the newer Debian.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 results=parity-scripts/.results # inside the repository, which is all that the other Debian sees
@@ -12,3 +12,7 @@ $with_2_14 /usr/bin/python3 -B parity-scripts/generate_goldens.py write "$result
 "${generate[@]}" merge "$results"
 "${generate[@]}" check
 $with_2_14 parity-scripts/check_goldens.sh
+
+"${PYTHON:-/usr/bin/python3}" -B parity-scripts/pretrained.py write
+$with_2_14 /usr/bin/python3 -B parity-scripts/pretrained.py write
+"${PYTHON:-/usr/bin/python3}" -B parity-scripts/pretrained.py check

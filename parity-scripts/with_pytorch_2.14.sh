@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs a command of this repository with PyTorch 2.14.1, in a Debian sid of its own. Needs root, debootstrap and 1.7 GB.
+# Runs a command of this repository with PyTorch 2.14.1 and safetensors, in a Debian sid of its own. Needs root, debootstrap and
+# 1.7 GB.
 #
 # PYTORCH_ROOT names the folder of the Debian, reused when it is there. sid moves on: once it has a newer PyTorch, give
 # DEBIAN_MIRROR the address of a snapshot of Debian's archive from November 2026.
@@ -12,7 +13,7 @@ if [ ! -x "$root/usr/bin/python3" ]; then
     unfinished=$root.unfinished # so that an interrupted run is not taken for a whole one
     rm -rf "$unfinished"
     mkdir -p "$unfinished"
-    debootstrap --variant=minbase --include=python3-torch,ca-certificates sid "$unfinished" ${DEBIAN_MIRROR:+"$DEBIAN_MIRROR"} >&2
+    debootstrap --variant=minbase --include=python3-torch,python3-safetensors,ca-certificates sid "$unfinished" ${DEBIAN_MIRROR:+"$DEBIAN_MIRROR"} >&2
     mv "$unfinished" "$root"
 fi
 

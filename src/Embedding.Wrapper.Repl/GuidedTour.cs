@@ -1,3 +1,4 @@
+using EmbeddingWrapper.Pretrained;
 using TorchSharp;
 
 namespace EmbeddingWrapper.Repl;
@@ -17,7 +18,7 @@ internal sealed class GuidedTour(ITourReport report) : Tour(report)
         MaxNorm();
         Padding();
         Sparse();
-        WordVectors();
+        PretrainedWords();
     }
 
     private void Layer()
@@ -125,31 +126,26 @@ internal sealed class GuidedTour(ITourReport report) : Tour(report)
         });
     }
 
-    private void WordVectors()
+    private void PretrainedWords()
     {
-        string[] words = [];
-        var vectors = new float[0, 0];
-
         Step("Real vectors: the 2,000 most frequent words of GloVe 6B, 100 numbers each", () =>
         {
-            (words, vectors) = GloVe.Read("glove.6B.100d.first2000.txt");
-            using var glove = Embedding.FromPretrained(vectors);
+            string file = Path.Combine(AppContext.BaseDirectory, "Data", "glove.6B.100d.first2000.txt");
+            using var words = WordVectors.Load(file);
+            using var glove = words.ToEmbedding();
             Print(glove);
             Print(glove.Weight);
-            Print(glove.Lookup(Array.IndexOf(words, "river")));
+
+            words.TryGetIndex("river", out long river);
+            Print(glove.Lookup(river));
         });
 
         Step("The five nearest words by cosine similarity", () =>
         {
-            using var glove = Embedding.FromPretrained(vectors);
+            string file = Path.Combine(AppContext.BaseDirectory, "Data", "glove.6B.100d.first2000.txt");
+            using var words = WordVectors.Load(file);
             foreach (string word in new[] { "river", "monday", "music", "france", "three" })
-            {
-                var vector = glove.Lookup(Array.IndexOf(words, word));
-                var similarity = torch.nn.functional.cosine_similarity(glove.Weight, vector);
-                var (values, indices) = similarity.topk(6); // the first is the word itself
-                var nearest = indices.data<long>().Zip(values.data<float>(), (i, value) => $"{words[i]} {value:F4}");
-                Print($"{word}: {string.Join(", ", nearest.Skip(1))}");
-            }
+                Print($"{word}: {string.Join(", ", words.MostSimilar(word, 5).Select(near => $"{near.Word} {near.Similarity:F4}"))}");
         });
     }
 }

@@ -18,7 +18,7 @@ internal sealed class TourWriter(TextWriter output, bool colour, bool bar) : ITo
         output.WriteLine("""
             A guided tour of Embedding.Wrapper. Each step shows the C# that it runs, then its result.
 
-            To run a step of your own: using EmbeddingWrapper; using EmbeddingWrapper.Optim; using TorchSharp;
+            To run a step of your own: using EmbeddingWrapper; and its .Optim and .Pretrained; using TorchSharp;
             Print(x) writes x.Repr() for a tensor and x.ToString() for anything else; Progress shows how far a long step is.
             Tensors that a step leaves behind are disposed by a torch.NewDisposeScope() around it.
             """);

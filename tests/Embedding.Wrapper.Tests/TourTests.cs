@@ -133,7 +133,7 @@ public partial class TourTests
     [GeneratedRegex(@"grad_fn=<\w+>")]
     private static partial Regex GradFn();
 
-    [GeneratedRegex(@"new Embedding\(|Embedding\.FromPretrained\(")]
+    [GeneratedRegex(@"new Embedding\(|Embedding\.FromPretrained\(|\.ToEmbedding\(")]
     private static partial Regex MadeLayer();
 
     [GeneratedRegex(@"\e\[\d+m")]
