@@ -1,7 +1,7 @@
 """PyTorch's half of the side-by-side benchmark in tests/Embedding.Wrapper.Benchmarks.
 
 Prints PyTorch's version, then answers each case (a line of JSON on standard input) with the fastest times in microseconds. The work
-is that of LookupCase.cs and StepCase.cs.
+is that of LookupCase.cs, StepCase.cs and LoadCase.cs; of the last, what the libraries that are installed can do.
 """
 
 import json
@@ -53,10 +53,40 @@ def step(case):
     return best
 
 
+def load(case):
+    path = case["path"]
+
+    def with_loadtxt():
+        import numpy
+        numpy.loadtxt(path, dtype=numpy.float32, comments=None, skiprows=1, usecols=range(1, 101), encoding="utf-8")
+
+    def with_gensim():
+        import gensim
+        gensim.models.KeyedVectors.load_word2vec_format(path, binary=case["format"] == "binary")
+
+    def with_safetensors():
+        import safetensors
+        with safetensors.safe_open(path, framework="pt") as file:
+            return file.get_slice("weight")[-1:]
+
+    loaders = {"text": {"loadtxt": with_loadtxt, "gensim": with_gensim}, "binary": {"gensim": with_gensim},
+               "safetensors": {"safetensors": with_safetensors}}
+    times = {}
+    for name, loader in loaders[case["format"]].items():
+        try:
+            loader()  # once for the imports
+        except ImportError:
+            continue
+        start = time.perf_counter()
+        loader()
+        times[name] = (time.perf_counter() - start) * 1e6
+    return times
+
+
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
     print(torch.__version__, flush=True)
     for line in sys.stdin:
         case = json.loads(line)
         torch.set_num_threads(case["threads"])
-        print(json.dumps({"lookup": lookup, "step": step}[case["kind"]](case)), flush=True)
+        print(json.dumps({"lookup": lookup, "step": step, "load": load}[case["kind"]](case)), flush=True)

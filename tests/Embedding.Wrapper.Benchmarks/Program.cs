@@ -3,7 +3,7 @@ using BenchmarkDotNet.Running;
 using EmbeddingWrapper.Benchmarks;
 
 // Without arguments, or with a number of turns: the tables of the README, PyTorch and this library side by side.
-// PYTHON names the interpreter with PyTorch in it (default: python3). With "micro" and its arguments: BenchmarkDotNet.
+// PYTHON names the interpreter with PyTorch in it (default: python3), for loading also numpy, gensim and safetensors. With "micro" and its arguments: BenchmarkDotNet.
 if (args is ["micro", ..])
 {
     BenchmarkSwitcher.FromAssembly(typeof(MicroBenchmarks).Assembly).Run(args[1..]);
@@ -45,5 +45,23 @@ foreach (int threads in new[] { 1, Environment.ProcessorCount }.Distinct())
                 + $"{ours["round"]:F0} ({ours["step"]:F0}) | {theirs["round"] / ours["round"]:F1} ({theirs["step"] / ours["step"]:F1}) |");
         }
     }
+}
+
+Console.WriteLine($"\nLoading, {Environment.ProcessorCount} thread(s); milliseconds\n");
+Console.WriteLine("| file | here | numpy.loadtxt | gensim | safetensors |");
+Console.WriteLine("| --- | --- | --- | --- | --- |");
+DirectoryInfo folder = Directory.CreateTempSubdirectory("embedding-wrapper-");
+try
+{
+    foreach (LoadCase work in LoadCase.WriteFiles(folder.FullName, Environment.ProcessorCount))
+    {
+        var (theirs, ours) = sideBySide.Run(work, turns);
+        Console.WriteLine($"| {work.Format}, {new FileInfo(work.Path).Length / 1e6:F0} MB | {ours["load"] / 1000:F1} | "
+            + string.Join(" | ", new[] { "loadtxt", "gensim", "safetensors" }.Select(name => theirs.TryGetValue(name, out double time) ? $"{time / 1000:F1}" : "")) + " |");
+    }
+}
+finally
+{
+    folder.Delete(recursive: true);
 }
 return 0;
