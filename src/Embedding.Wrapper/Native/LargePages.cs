@@ -16,7 +16,14 @@ internal static unsafe partial class LargePages
     {
         if (!OperatingSystem.IsLinux() || bytes < 1 << 21) return;
         long page = Environment.SystemPageSize, first = ((long)start + page - 1) / page * page;
-        _ = Advise((void*)first, (nuint)((long)start + bytes - first), HugePage);
+        try
+        {
+            _ = Advise((void*)first, (nuint)((long)start + bytes - first), HugePage);
+        }
+        catch (Exception error) when (error is DllNotFoundException or EntryPointNotFoundException)
+        {
+            // A Linux whose C library has another name.
+        }
     }
 
     [LibraryImport("libc", EntryPoint = "madvise")]

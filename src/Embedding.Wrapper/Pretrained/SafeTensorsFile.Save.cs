@@ -18,7 +18,8 @@ public sealed partial class SafeTensorsFile
     /// </summary>
     /// <remarks>
     /// The file is written under another name in the same folder, brought to the disk and renamed: if anything fails, a file that was
-    /// there stays as it was. Saving over the file that the tensors were read from is safe for that reason.
+    /// there stays as it was. For that reason it is safe to save over the file that the tensors were read from. (Windows refuses to
+    /// replace a file that is mapped: there it is an <see cref="IOException"/>.)
     /// </remarks>
     /// <param name="path">Where to. A file that is there is replaced.</param>
     /// <param name="tensors">

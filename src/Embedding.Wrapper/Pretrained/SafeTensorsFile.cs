@@ -101,7 +101,10 @@ public sealed partial class SafeTensorsFile : IDisposable
         if (!_tensors.TryGetValue(name, out var tensor)) throw new KeyNotFoundException($"{_path} holds no tensor {FileFault.Quote(name)}.");
         SafeTensorsEntry entry = tensor.Entry;
         if (entry.Type.Dtype is not ScalarType dtype)
-            throw new NotSupportedException($"{_path}: the tensor {FileFault.Quote(name)} is of type {entry.Type.Name}, which TorchSharp does not have.");
+        {
+            throw new NotSupportedException(
+                $"{_path}: the tensor {FileFault.Quote(name)} is of type {entry.Type.Name}, which TorchSharp does not have.");
+        }
         if (entry.Start == entry.End) return empty(entry.Shape, dtype, CPU);
         return tensor.Mapping.Read(dtype, tensor.Position, entry.Shape);
     }

@@ -130,17 +130,17 @@ internal sealed class SafeTensorsHeader
     private void CheckLayout()
     {
         Entries.Sort((a, b) => (a.Start, a.End).CompareTo((b.Start, b.End)));
-        long end = 0;
+        long length = FileLength - DataStart, end = 0;
         foreach (SafeTensorsEntry entry in Entries)
         {
             string shown = FileFault.Quote(entry.Name);
-            if (entry.End > FileLength - DataStart)
-                throw FileFault.AtByte(_path, entry.Place, $"{shown} ends at byte {entry.End} of the data, and there are {FileLength - DataStart}.");
-            if (entry.Start < end) throw FileFault.AtByte(_path, entry.Place, $"{shown} starts at byte {entry.Start} of the data, within the tensor before it.");
-            if (entry.Start > end) throw FileFault.AtByte(_path, entry.Place, $"{entry.Start - end} bytes before {shown} belong to no tensor.");
+            if (entry.End > length) throw Fault($"{shown} ends at byte {entry.End} of the data, and there are {length}.");
+            if (entry.Start < end) throw Fault($"{shown} starts at byte {entry.Start} of the data, within the tensor before it.");
+            if (entry.Start > end) throw Fault($"{entry.Start - end} bytes before {shown} belong to no tensor.");
             end = entry.End;
+
+            InvalidDataException Fault(string fault) => FileFault.AtByte(_path, entry.Place, fault);
         }
-        if (end < FileLength - DataStart)
-            throw FileFault.AtByte(_path, DataStart + end, $"{FileLength - DataStart - end} bytes at the end belong to no tensor.");
+        if (end < length) throw FileFault.AtByte(_path, DataStart + end, $"{length - end} bytes at the end belong to no tensor.");
     }
 }

@@ -7,7 +7,8 @@ internal sealed class SafeTensorsIndex
     public SafeTensorsIndex(string path)
     {
         long length = new FileInfo(path).Length;
-        if (length > SafeTensorsHeader.Longest) throw FileFault.AtByte(path, 0, $"the index has {length} bytes, and {SafeTensorsHeader.Longest} is the limit.");
+        if (length > SafeTensorsHeader.Longest)
+            throw FileFault.AtByte(path, 0, $"the index has {length} bytes, and {SafeTensorsHeader.Longest} is the limit.");
         var json = new StrictJson(path, 0, File.ReadAllBytes(path));
         var seen = new HashSet<string>();
         json.StartObject("the index");

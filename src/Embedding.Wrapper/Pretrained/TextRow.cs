@@ -14,7 +14,7 @@ internal static unsafe class TextRow
     /// <param name="numbers">Receives the numbers.</param>
     /// <param name="width">How many there must be.</param>
     /// <returns>The length of the word, or -1 when the line is no such row: <see cref="Fault"/> says why.</returns>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // a file is read once: there is no time to warm up
     public static int TryRead(ReadOnlySpan<byte> line, float* numbers, int width)
     {
         int word = line.IndexOfAny((byte)' ', (byte)'\t');
@@ -50,7 +50,7 @@ internal static unsafe class TextRow
             : $"{FileFault.Quote(rest[(separator + 1)..])} is not a number, and stands where number {width - found} of {width} should.";
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // a file is read once: there is no time to warm up
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static bool TryReadNumbers(ReadOnlySpan<byte> text, float* numbers, int width)
     {
         fixed (byte* start = text)

@@ -25,7 +25,7 @@ internal abstract class TextRows(VectorFile file) : RowSource(file)
         return VectorFile.Word(row[..length]) ?? throw FileFault.AtLine(File.Path, place, "the word is not valid UTF-8.");
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // a file is read once: there is no time to warm up
     protected override int Split(ReadOnlySpan<byte> bytes, List<Row> rows)
     {
         int end = Ended ? bytes.Length : bytes.LastIndexOf((byte)'\n') + 1;

@@ -30,7 +30,7 @@ internal sealed class Word2VecBinary(VectorFile file) : RowSource(file)
         return VectorFile.Word(row[..length]) ?? throw FileFault.AtByte(File.Path, place, "the word is not valid UTF-8.");
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // a file is read once: there is no time to warm up
     protected override int Split(ReadOnlySpan<byte> bytes, List<Row> rows)
     {
         int done = Width == 0 ? SplitHeader(bytes) : 0;
@@ -41,9 +41,9 @@ internal sealed class Word2VecBinary(VectorFile file) : RowSource(file)
             int length = bytes[start..Math.Min(bytes.Length, start + LongestWord)].IndexOf((byte)' ');
             long end = start + length + BytesPerRow;
             if (length < 0 && (Ended || bytes.Length >= start + LongestWord))
-                Fault = FileFault.AtByte(File.Path, _position + start, $"the end of the word of row {_rows + 1} is not found.");
+                Fault = At(start, $"the end of the word of row {_rows + 1} is not found.");
             else if (Ended && end > bytes.Length)
-                Fault = FileFault.AtByte(File.Path, _position + bytes.Length, $"the file ends within row {_rows + 1}, {end - bytes.Length} bytes early.");
+                Fault = At(bytes.Length, $"the file ends within row {_rows + 1}, {end - bytes.Length} bytes early.");
             if (length < 0 || end > bytes.Length) break;
 
             rows.Add(new Row(start, (int)end - start, _position + start));
@@ -53,11 +53,13 @@ internal sealed class Word2VecBinary(VectorFile file) : RowSource(file)
         if (_rows == Announced)
         {
             done = bytes.Length - bytes[done..].TrimStart("\r\n"u8).Length;
-            if (done < bytes.Length) Fault = FileFault.AtByte(File.Path, _position + done, $"there is more than the {_rows} rows that the header says.");
+            if (done < bytes.Length) Fault = At(done, $"there is more than the {_rows} rows that the header says.");
         }
         _position += done;
         return done;
     }
+
+    private InvalidDataException At(int place, string fault) => FileFault.AtByte(File.Path, _position + place, fault);
 
     private int SplitHeader(ReadOnlySpan<byte> bytes)
     {

@@ -1,12 +1,9 @@
-using System.Runtime.CompilerServices;
 using EmbeddingWrapper.Native;
 using static TorchSharp.torch;
 
 namespace EmbeddingWrapper.Pretrained;
 
-/// <summary>
-/// Words and their vectors while a file is read. A word that was there before keeps its first vector.
-/// </summary>
+/// <summary>Words and their vectors while a file is read. A word that was there before keeps its first vector.</summary>
 /// <param name="width">Numbers in a vector.</param>
 internal sealed unsafe class WordTable(int width) : IDisposable
 {
@@ -45,7 +42,6 @@ internal sealed unsafe class WordTable(int width) : IDisposable
     public float* Row(long row) => _numbers + row * width;
 
     /// <summary>Adds the word of the next row.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Add(string word)
     {
         if (_indices.TryAdd(word, _words.Count)) _words.Add(word);

@@ -141,7 +141,7 @@ public sealed partial class WordVectors : IDisposable
 
         using var scope = NewDisposeScope();
         using var grad = no_grad();
-        Tensor norms = _vectors.norm(1).clamp_min_(smallest);
+        Tensor norms = _vectors.norm(dim: 1).clamp_min_(smallest);
         return _vectors.mv(_vectors[self]).div_(norms).div_(norms[self]).MoveToOuterDisposeScope();
     }
 }
