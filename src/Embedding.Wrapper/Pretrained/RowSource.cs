@@ -19,7 +19,7 @@ internal sealed class RowBlock(byte[] bytes) : IDisposable
 /// <summary>One format: cuts a file into blocks of rows, and says what a row means.</summary>
 internal abstract class RowSource(VectorFile file)
 {
-    private const int BlockSize = 1 << 20;
+    private const int BlockSize = (1 << 20) - (1 << 14); // together with a row begun before, a megabyte of the pool
 
     private byte[] _begun = []; // what comes after the last whole row
 
