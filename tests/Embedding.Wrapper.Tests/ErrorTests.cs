@@ -97,6 +97,50 @@ public class ErrorTests
         Assert.Equal(before, Bits(table));
     }
 
+    [Fact]
+    public void CheckIndicesLooksBeforeLibtorchDoes()
+    {
+        // A padding index outside the table is what libtorch's look-up refuses first: which error comes shows who looked first.
+        using var embedding = new Embedding(10, 3, paddingIdx: 9);
+        using var fewer = new TorchSharp.Modules.Parameter(Table());
+        embedding.Weight = fewer;
+        Assert.False(embedding.CheckIndices);
+        Refused<InvalidOperationException>(embedding, Indices(1, 7));
+
+        embedding.CheckIndices = true;
+
+        var error = Refused<ArgumentOutOfRangeException>(embedding, Indices(1, 7));
+        Assert.Equal("input", error.ParamName);
+        Assert.StartsWith("index out of range in self: index 7 at position [1] is not in [0, 4), the rows of the table.", error.Message);
+    }
+
+    [Fact]
+    public void CheckIndicesLeavesEverythingElseAsItIs()
+    {
+        using var embedding = new Embedding(4, 3) { CheckIndices = true };
+        using Tensor input = tensor(new int[,] { { 0, 3 }, { 1, 1 } });
+        using Tensor table = embedding.Weight.detach();
+        using Tensor found = embedding.forward(input);
+        using Tensor expected = table.index_select(0, Indices(0, 3, 1, 1)).reshape(2, 2, 3);
+        AssertSameBits(expected, found);
+        Refused<ArgumentException>(embedding, zeros(2));
+        Refused<ArgumentException>(embedding, zeros(2, dtype: int64, device: META));
+
+        long before = LiveTensors();
+        for (int i = 0; i < 10; i++) embedding.forward(input).Dispose();
+        Assert.Equal(before, Tensor.TotalCount);
+    }
+
+    [Fact]
+    public void OnCudaCheckIndicesReportsABadIndexAndTheContextLives()
+    {
+        Assert.SkipUnless(cuda.is_available(), "no CUDA device");
+        using var embedding = new Embedding(10, 3, device: CUDA) { CheckIndices = true };
+        Refused<ArgumentOutOfRangeException>(embedding, tensor(new long[,] { { 1, 2 }, { 3, 11 } }, device: CUDA));
+        using Tensor found = embedding.Lookup(1, 9);
+        Assert.Equal(2 * 3 * sizeof(float), Bits(found).Length);
+    }
+
     [Theory]
     [InlineData(ScalarType.Float32, "torch.FloatTensor")]
     [InlineData(ScalarType.Int16, "torch.ShortTensor")]

@@ -23,7 +23,8 @@ internal static class Shared
     public static byte[] Bits(Tensor tensor)
     {
         using Tensor detached = tensor.detach();
-        using Tensor contiguous = detached.contiguous();
+        using Tensor onTheCpu = detached.cpu();
+        using Tensor contiguous = onTheCpu.contiguous();
         return contiguous.bytes.ToArray();
     }
 
