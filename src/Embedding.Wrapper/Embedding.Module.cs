@@ -54,7 +54,10 @@ public partial class Embedding
         static string Shape(Tensor tensor) => $"torch.Size([{string.Join(", ", tensor.shape)}])";
     }
 
-    /// <inheritdoc/>
+    /// <summary>What TorchSharp's <c>to(dtype)</c> calls.</summary>
+    /// <param name="dtype">The new dtype.</param>
+    /// <param name="non_blocking">Whether a copy between devices may be asynchronous.</param>
+    /// <returns>This layer.</returns>
     /// <exception cref="ArgumentException"><paramref name="dtype"/> is neither floating-point nor complex.</exception>
     protected override nn.Module _to(ScalarType dtype, bool non_blocking)
     {
@@ -62,8 +65,10 @@ public partial class Embedding
         return base._to(dtype, non_blocking);
     }
 
-    /// <inheritdoc/>
-    /// <exception cref="ArgumentException"><paramref name="dtype"/> is neither floating-point nor complex.</exception>
+    /// <summary>What TorchSharp's <c>to(device, dtype)</c> calls.</summary>
+    /// <param name="device">The new device.</param>
+    /// <inheritdoc cref="_to(ScalarType, bool)"/>
+    /// <param name="dtype"/><param name="non_blocking"/>
     protected override nn.Module _to(Device device, ScalarType dtype, bool non_blocking)
     {
         ThrowIfNotConvertible(dtype);

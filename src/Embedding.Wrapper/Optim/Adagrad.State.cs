@@ -143,7 +143,9 @@ public sealed partial class Adagrad
         /// <summary>Makes a group.</summary>
         /// <param name="parameters">The parameters. They are read once, when the group is added.</param>
         /// <param name="options">What differs from the optimizer's defaults. Default: nothing.</param>
-        public ParamGroup(IEnumerable<Parameter> parameters, Options? options = null) : base(parameters, options ?? new Options())
+        /// <exception cref="ArgumentNullException"><paramref name="parameters"/> is null.</exception>
+        public ParamGroup(IEnumerable<Parameter> parameters, Options? options = null)
+            : base(parameters ?? throw new ArgumentNullException(nameof(parameters)), options ?? new Options())
         {
         }
     }

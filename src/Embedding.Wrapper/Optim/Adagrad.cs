@@ -14,6 +14,7 @@ namespace EmbeddingWrapper.Optim;
 public sealed partial class Adagrad : OptimizerHelper
 {
     private readonly Options _default;
+    private bool _disposed;
 
     /// <summary>Optimizes parameters.</summary>
     /// <param name="parameters">Dense leaf tensors, real. At least one; they stay the caller's.</param>
@@ -69,8 +70,10 @@ public sealed partial class Adagrad : OptimizerHelper
     /// <param name="closure">Computes the loss anew, with gradients enabled, before the step. Default: none.</param>
     /// <returns>What <paramref name="closure"/> gave, or null.</returns>
     /// <exception cref="InvalidOperationException">A gradient is sparse and its group has weight decay. Nothing is changed then.</exception>
+    /// <exception cref="ObjectDisposedException">The optimizer is disposed.</exception>
     public override Tensor? step(Func<Tensor>? closure = null)
     {
+        ObjectDisposedException.ThrowIf(_disposed, this);
         bool checkedAll = false;
         return _step<ParamGroup>(group =>
         {
@@ -130,7 +133,12 @@ public sealed partial class Adagrad : OptimizerHelper
     }
 
     /// <summary>Drops the gradients of all parameters, as PyTorch does. (TorchSharp's optimizers fill them with zeros.)</summary>
-    public override void zero_grad() => ParameterGroups.DropGradients(parameters());
+    /// <exception cref="ObjectDisposedException">The optimizer is disposed.</exception>
+    public override void zero_grad()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        ParameterGroups.DropGradients(parameters());
+    }
 
     /// <summary>Adds a group of parameters, to be trained from now on.</summary>
     /// <param name="param_group">A <see cref="ParamGroup"/>. What it leaves open is taken from the defaults. Its parameters are read once.</param>
@@ -138,8 +146,10 @@ public sealed partial class Adagrad : OptimizerHelper
     /// <exception cref="ArgumentException">
     /// The group is another optimizer's, has no parameters, or has one that is not a leaf, is complex, or is in another group.
     /// </exception>
+    /// <exception cref="ObjectDisposedException">The optimizer is disposed.</exception>
     public override void add_param_group(TorchSharp.Modules.ParamGroup param_group)
     {
+        ObjectDisposedException.ThrowIf(_disposed, this);
         IReadOnlyList<Parameter> parameters = ParameterGroups.Check(param_group, _parameter_groups);
         if (param_group is not ParamGroup group)
             throw new ArgumentException($"A group of Adagrad is needed, and this is {param_group.GetType()}.", nameof(param_group));
@@ -164,6 +174,7 @@ public sealed partial class Adagrad : OptimizerHelper
     {
         base.Dispose(disposing);
         if (!disposing) return;
+        _disposed = true;
         foreach ((_, OptimizerState state) in _state) ((State)state).Dispose();
     }
 }

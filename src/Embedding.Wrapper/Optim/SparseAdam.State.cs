@@ -79,7 +79,7 @@ public sealed partial class SparseAdam
         /// </summary>
         public Tensor? ExpAvg => _expAvg;
 
-        /// <summary>The running mean of squared gradients, otherwise as <see cref="ExpAvg"/>.</summary>
+        /// <summary>The running mean of squared gradients, of the same shape and dtype; otherwise as <see cref="ExpAvg"/>.</summary>
         public Tensor? ExpAvgSq => _expAvgSq;
 
         /// <summary>Counts a step, and makes the moments at the first one.</summary>
@@ -156,7 +156,9 @@ public sealed partial class SparseAdam
         /// <summary>Makes a group.</summary>
         /// <param name="parameters">The parameters. They are read once, when the group is added.</param>
         /// <param name="options">What differs from the optimizer's defaults. Default: nothing.</param>
-        public ParamGroup(IEnumerable<Parameter> parameters, Options? options = null) : base(parameters, options ?? new Options())
+        /// <exception cref="ArgumentNullException"><paramref name="parameters"/> is null.</exception>
+        public ParamGroup(IEnumerable<Parameter> parameters, Options? options = null)
+            : base(parameters ?? throw new ArgumentNullException(nameof(parameters)), options ?? new Options())
         {
         }
 

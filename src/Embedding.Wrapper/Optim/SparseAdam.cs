@@ -17,6 +17,7 @@ namespace EmbeddingWrapper.Optim;
 public sealed partial class SparseAdam : OptimizerHelper, optim.IBetas
 {
     private readonly Options _default;
+    private bool _disposed;
 
     /// <summary>Optimizes parameters that get sparse gradients, such as the weight of <c>new Embedding(…, sparse: true)</c>.</summary>
     /// <param name="parameters">Dense leaf tensors, real. At least one; they stay the caller's.</param>
@@ -65,8 +66,10 @@ public sealed partial class SparseAdam : OptimizerHelper, optim.IBetas
     /// <param name="closure">Computes the loss anew, with gradients enabled, before the step. Default: none.</param>
     /// <returns>What <paramref name="closure"/> gave, or null.</returns>
     /// <exception cref="InvalidOperationException">A gradient is dense. Nothing is changed then.</exception>
+    /// <exception cref="ObjectDisposedException">The optimizer is disposed.</exception>
     public override Tensor? step(Func<Tensor>? closure = null)
     {
+        ObjectDisposedException.ThrowIf(_disposed, this);
         bool checkedAll = false;
         return _step<ParamGroup>(group =>
         {
@@ -124,7 +127,12 @@ public sealed partial class SparseAdam : OptimizerHelper, optim.IBetas
     }
 
     /// <summary>Drops the gradients of all parameters, as PyTorch does. (TorchSharp's optimizers fill them with zeros.)</summary>
-    public override void zero_grad() => ParameterGroups.DropGradients(parameters());
+    /// <exception cref="ObjectDisposedException">The optimizer is disposed.</exception>
+    public override void zero_grad()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        ParameterGroups.DropGradients(parameters());
+    }
 
     /// <summary>Adds a group of parameters, to be trained from now on.</summary>
     /// <param name="param_group">A <see cref="ParamGroup"/>. What it leaves open is taken from the defaults. Its parameters are read once.</param>
@@ -132,8 +140,10 @@ public sealed partial class SparseAdam : OptimizerHelper, optim.IBetas
     /// <exception cref="ArgumentException">
     /// The group is another optimizer's, has no parameters, or has one that is not a leaf, is sparse, is complex, or is in another group.
     /// </exception>
+    /// <exception cref="ObjectDisposedException">The optimizer is disposed.</exception>
     public override void add_param_group(TorchSharp.Modules.ParamGroup param_group)
     {
+        ObjectDisposedException.ThrowIf(_disposed, this);
         IReadOnlyList<Parameter> parameters = ParameterGroups.Check(param_group, _parameter_groups);
         if (param_group is not ParamGroup group)
             throw new ArgumentException($"A group of SparseAdam is needed, and this is {param_group.GetType()}.", nameof(param_group));
@@ -160,6 +170,7 @@ public sealed partial class SparseAdam : OptimizerHelper, optim.IBetas
     {
         base.Dispose(disposing);
         if (!disposing) return;
+        _disposed = true;
         foreach ((_, OptimizerState state) in _state) ((State)state).Dispose();
     }
 }

@@ -1,0 +1,63 @@
+#!/usr/bin/python3
+"""PyTorch's signatures: what tests/Embedding.Wrapper.Tests/ConventionTests.cs compares the parameters and defaults of C# with.
+
+    parity-scripts/signatures.py write    writes tests/Embedding.Wrapper.Tests/Signatures.verified.json
+    parity-scripts/signatures.py check    asks PyTorch again and fails if a byte differs
+
+Nothing of the file comes from C#. PyTorch 1.13.1 and 2.14.1 write the same bytes.
+"""
+
+import inspect
+import json
+import pathlib
+import sys
+
+import torch
+from torch import nn
+
+GOLDEN = pathlib.Path(__file__).resolve().parent.parent / "tests/Embedding.Wrapper.Tests/Signatures.verified.json"
+
+FUNCTIONS = {
+    "torch.nn.Embedding": nn.Embedding,
+    "torch.nn.Embedding.from_pretrained": nn.Embedding.from_pretrained,
+    "torch.nn.functional.embedding": nn.functional.embedding,
+    "torch.optim.SparseAdam": torch.optim.SparseAdam,
+    "torch.optim.Adagrad": torch.optim.Adagrad,
+}
+
+# What .NET does not have: how from_pretrained hands its table over, and choices between kernels that compute the same.
+# Any other parameter that PyTorch gets one day is a difference.
+NOT_IN_DOTNET = {"_weight", "_freeze", "foreach", "fused", "differentiable"}
+
+
+def parameters(function):
+    for name, parameter in inspect.signature(function).parameters.items():
+        if name in NOT_IN_DOTNET:
+            continue
+        required = parameter.default is inspect.Parameter.empty
+        yield {"name": name} if required else {"name": name, "default": parameter.default}
+
+
+def text():
+    functions = []
+    for name, function in FUNCTIONS.items():
+        lines = ",\n".join(f"  {json.dumps(parameter)}" for parameter in parameters(function))
+        functions.append(f" {json.dumps(name)}: [\n{lines}\n ]")
+    return "{\n" + ",\n".join(functions) + "\n}\n"
+
+
+def main(arguments):
+    if arguments not in (["write"], ["check"]):
+        print("usage: signatures.py write | check", file=sys.stderr)
+        return 2
+    expected = text().encode("ascii")
+    if arguments == ["write"]:
+        GOLDEN.write_bytes(expected)
+    elif GOLDEN.read_bytes() != expected:
+        print(f"{GOLDEN.name} is not what PyTorch {torch.__version__} gives", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,199 @@
+using System.Reflection;
+using System.Runtime.CompilerServices;
+using System.Text.Json;
+using EmbeddingWrapper.Optim;
+using EmbeddingWrapper.Pretrained;
+using EmbeddingWrapper.Tests.Pretrained;
+using TorchSharp.Modules;
+using static EmbeddingWrapper.Tests.Shared;
+
+namespace EmbeddingWrapper.Tests;
+
+/// <summary>What holds for every public member of the library, found by reflection so that a new one cannot be forgotten.</summary>
+public class ConventionTests
+{
+    private static readonly Assembly Library = typeof(Embedding).Assembly;
+
+    private static readonly XmlDocumentation Documentation = new(Library);
+
+    [Fact]
+    public void EveryMemberSaysWhatItIs() => AssertNone(
+        from member in Documentation.VisibleMembers()
+        where Documentation.Text(member, "summary").Length == 0
+        select XmlDocumentation.Id(member));
+
+    [Fact]
+    public void EveryParameterAndResultIsDescribed() => AssertNone(
+        from part in Parts()
+        where part.Text.Length == 0
+        select part.Name);
+
+    [Fact]
+    public void EveryTensorHasItsShapeDescribed() => AssertNone(
+        from part in Parts()
+        where part.Type == typeof(Tensor)
+        where !part.Text.Contains("shape", StringComparison.OrdinalIgnoreCase) && !part.Text.Contains("<c>[")
+        select $"{part.Name}: {part.Text}");
+
+    [Fact]
+    public void WhatRefusesNullSaysSo() => AssertNone(
+        from method in Documentation.VisibleMembers().OfType<MethodBase>()
+        where method.IsPublic && !OverridesTorchSharps(method) && method.GetParameters().Any(MustNotBeNull)
+        where !Documentation.Elements(method, "exception").Any(e => e.Attribute("cref")!.Value == $"T:{typeof(ArgumentNullException)}")
+        select XmlDocumentation.Id(method));
+
+    public static IEnumerable<TheoryDataRow<Type>> Disposables => Library.GetExportedTypes()
+        .Where(type => type.IsAssignableTo(typeof(IDisposable)) && !type.IsAbstract && !MadeByOptimizers.Contains(type))
+        .Select(type => new TheoryDataRow<Type>(type));
+
+    [Theory]
+    [MemberData(nameof(Disposables))]
+    public void ADisposableGuardsAfterDisposal(Type type)
+    {
+        Assert.True(AfterDisposal.TryGetValue(type, out var trial), $"{type} is new: its members are to be tried here.");
+        IDisposable disposable = trial.Make();
+        disposable.Dispose();
+        disposable.Dispose();
+        Assert.All(trial.Uses, use => Assert.Throws<ObjectDisposedException>(() => use(disposable)));
+    }
+
+    public static IEnumerable<TheoryDataRow<string>> Signatures => PyTorchs().Keys.Select(name => new TheoryDataRow<string>(name));
+
+    [Theory]
+    [MemberData(nameof(Signatures))]
+    public void ParametersAndDefaultsArePyTorchs(string python)
+    {
+        IEnumerable<string> expected = PyTorchs()[python];
+        MethodBase[] overloads = [.. DotNets[python].Cast<MethodBase>().Where(method => method.IsPublic)];
+        Assert.NotEmpty(overloads);
+        Assert.All(overloads, method => Assert.Equal(expected, method.GetParameters().Select(
+            parameter => Text(parameter.Name!, parameter.HasDefaultValue, parameter.DefaultValue))));
+    }
+
+    // What an optimizer keeps for a parameter: the optimizer alone makes one, and empties it by disposing it.
+    private static readonly Type[] MadeByOptimizers = [typeof(Optim.Adagrad.State), typeof(SparseAdam.State)];
+
+    private static readonly Dictionary<Type, (Func<IDisposable> Make, Action<object>[] Uses)> AfterDisposal = new()
+    {
+        [typeof(Embedding)] = (() => new Embedding(4, 3),
+        [
+            it => ((Embedding)it).forward(Indices(1)),
+            it => ((Embedding)it).call(Indices(1)),
+            it => _ = ((Embedding)it).Weight,
+            it => ((Embedding)it).Weight = new Parameter(zeros(4, 3)),
+            it => ((Embedding)it).Lookup(1),
+            it => ((Embedding)it).Lookup([1L], new float[3].AsSpan()),
+            it => ((Embedding)it).Lookup([1], new float[3].AsSpan()),
+            it => ((Embedding)it).ResetParameters(),
+            it => ((Embedding)it).to(float64),
+        ]),
+        [typeof(SparseAdam)] = (() => new SparseAdam([NewParameter()]),
+        [
+            it => ((SparseAdam)it).step(),
+            it => ((SparseAdam)it).zero_grad(),
+            it => ((SparseAdam)it).add_param_group(new SparseAdam.ParamGroup([NewParameter()])),
+        ]),
+        [typeof(Optim.Adagrad)] = (() => new Optim.Adagrad([NewParameter()]),
+        [
+            it => ((Optim.Adagrad)it).step(),
+            it => ((Optim.Adagrad)it).zero_grad(),
+            it => ((Optim.Adagrad)it).add_param_group(new Optim.Adagrad.ParamGroup([NewParameter()])),
+        ]),
+        [typeof(SafeTensorsFile)] = (() => SafeTensorsFile.Open(TestFolder.Golden("everything.verified.safetensors")),
+        [
+            it => _ = ((SafeTensorsFile)it).Names,
+            it => _ = ((SafeTensorsFile)it).Metadata,
+            it => ((SafeTensorsFile)it).Read("table"),
+            it => ((SafeTensorsFile)it).ReadAll(),
+        ]),
+        [typeof(WordVectors)] = (() => WordVectors.Load(TestFolder.Golden("gensim.verified.bin")),
+        [
+            it => _ = ((WordVectors)it).Words,
+            it => _ = ((WordVectors)it).Vectors,
+            it => _ = ((WordVectors)it).DuplicateCount,
+            it => ((WordVectors)it).TryGetIndex("river", out _),
+            it => ((WordVectors)it).MostSimilar("river"),
+            it => ((WordVectors)it).ToEmbedding(),
+            it => ((WordVectors)it).Save("never written"),
+        ]),
+    };
+
+    private static readonly Dictionary<string, MemberInfo[]> DotNets = new()
+    {
+        ["torch.nn.Embedding"] = typeof(Embedding).GetConstructors(),
+        ["torch.nn.Embedding.from_pretrained"] = typeof(Embedding).GetMember(nameof(Embedding.FromPretrained)),
+        ["torch.nn.functional.embedding"] = typeof(Functional).GetMember(nameof(Functional.Embedding)),
+        ["torch.optim.SparseAdam"] = typeof(SparseAdam).GetConstructors(),
+        ["torch.optim.Adagrad"] = typeof(Optim.Adagrad).GetConstructors(),
+    };
+
+    /// <summary>PyTorch's parameters as .NET spells them, from the file that parity-scripts/signatures.py writes.</summary>
+    private static Dictionary<string, IEnumerable<string>> PyTorchs()
+    {
+        using FileStream file = File.OpenRead(Path.Combine(Path.GetDirectoryName(SourceFile())!, "Signatures.verified.json"));
+        var functions = JsonSerializer.Deserialize<Dictionary<string, JsonElement[]>>(file)!;
+        return functions.ToDictionary(function => function.Key, function => function.Value.SelectMany(InDotNet));
+    }
+
+    private static IEnumerable<string> InDotNet(JsonElement parameter)
+    {
+        string[] words = parameter.GetProperty("name").GetString()!.Split('_');
+        string name = string.Concat(words.Select((word, i) => i == 0 ? word : char.ToUpperInvariant(word[0]) + word[1..]));
+        if (name == "params") name = "parameters"; // a keyword in C#
+        bool optional = parameter.TryGetProperty("default", out JsonElement value);
+
+        // Python's tuple of betas is beta1 and beta2 here.
+        return optional && value.ValueKind == JsonValueKind.Array
+            ? value.EnumerateArray().Select((item, i) => Text($"{name.TrimEnd('s')}{i + 1}", true, item.GetDouble()))
+            : [Text(name, optional, ValueOf(value))];
+
+        static object? ValueOf(JsonElement value) => value.ValueKind switch
+        {
+            JsonValueKind.Number => value.GetDouble(),
+            JsonValueKind.True => true,
+            JsonValueKind.False => false,
+            _ => null,
+        };
+    }
+
+    private static string Text(string name, bool optional, object? value) => optional ? $"{name} = {value ?? "none"}" : name;
+
+    private sealed record Part(string Name, Type Type, string Text);
+
+    /// <summary>What there is to describe beside a summary, and the Tensors that a summary describes.</summary>
+    private static IEnumerable<Part> Parts()
+    {
+        foreach (MemberInfo member in Documentation.VisibleMembers())
+        {
+            string id = XmlDocumentation.Id(member);
+            if (member is PropertyInfo property) yield return new Part(id, property.PropertyType, Documentation.Text(member, "summary"));
+            if (member is not MethodBase method) continue;
+            foreach (ParameterInfo parameter in method.GetParameters())
+                yield return new Part($"{id}: {parameter.Name}", parameter.ParameterType, Documentation.Text(method, "param", parameter.Name));
+            foreach (Type type in method.IsGenericMethod ? method.GetGenericArguments() : [])
+                yield return new Part($"{id}: {type}", type, Documentation.Text(method, "typeparam", type.Name));
+
+            // What a function of the caller's gives has the shape that the caller chose.
+            if (method is not MethodInfo { ReturnType: var result } || result == typeof(void)) continue;
+            bool handedThrough = method.GetParameters().Any(parameter => parameter.ParameterType == typeof(Func<Tensor>));
+            yield return new Part($"{id}: what it returns", handedThrough ? typeof(object) : result, Documentation.Text(method, "returns"));
+        }
+    }
+
+    private static bool OverridesTorchSharps(MethodBase method) =>
+        method is MethodInfo info && info.GetBaseDefinition().DeclaringType!.Assembly != Library;
+
+    private static bool MustNotBeNull(ParameterInfo parameter) =>
+        !parameter.ParameterType.IsValueType && new NullabilityInfoContext().Create(parameter).WriteState == NullabilityState.NotNull;
+
+    private static void AssertNone(IEnumerable<string> faults)
+    {
+        Assert.NotEmpty(Documentation.VisibleMembers());
+        string all = string.Join('\n', faults);
+        Assert.True(all.Length == 0, all);
+    }
+
+    private static Parameter NewParameter() => new(zeros(4, 3));
+
+    private static string SourceFile([CallerFilePath] string path = "") => path;
+}
