@@ -9,7 +9,9 @@ using static EmbeddingWrapper.Tests.Shared;
 
 namespace EmbeddingWrapper.Tests;
 
-/// <summary>What holds for every public member of the library, found by reflection so that a new one cannot be forgotten.</summary>
+/// <summary>
+/// What holds for every public member of the library, found by reflection so that a new one cannot be forgotten.
+/// </summary>
 public class ConventionTests
 {
     private static readonly Assembly Library = typeof(Embedding).Assembly;
@@ -39,7 +41,7 @@ public class ConventionTests
     public void WhatRefusesNullSaysSo() => AssertNone(
         from method in Documentation.VisibleMembers().OfType<MethodBase>()
         where method.IsPublic && !OverridesTorchSharps(method) && method.GetParameters().Any(MustNotBeNull)
-        where !Documentation.Elements(method, "exception").Any(e => e.Attribute("cref")!.Value == $"T:{typeof(ArgumentNullException)}")
+        where Documentation.Elements(method, "exception").All(e => e.Attribute("cref")!.Value != $"T:{typeof(ArgumentNullException)}")
         select XmlDocumentation.Id(method));
 
     public static IEnumerable<TheoryDataRow<Type>> Disposables => Library.GetExportedTypes()
@@ -57,7 +59,8 @@ public class ConventionTests
         Assert.All(trial.Uses, use => Assert.Throws<ObjectDisposedException>(() => use(disposable)));
     }
 
-    public static IEnumerable<TheoryDataRow<string>> Signatures => PyTorchs().Keys.Select(name => new TheoryDataRow<string>(name));
+    public static IEnumerable<TheoryDataRow<string>> Signatures =>
+        PyTorchs().Keys.Select(name => new TheoryDataRow<string>(name));
 
     [Theory]
     [MemberData(nameof(Signatures))]
@@ -166,17 +169,22 @@ public class ConventionTests
         foreach (MemberInfo member in Documentation.VisibleMembers())
         {
             string id = XmlDocumentation.Id(member);
-            if (member is PropertyInfo property) yield return new Part(id, property.PropertyType, Documentation.Text(member, "summary"));
+            if (member is PropertyInfo property)
+                yield return new Part(id, property.PropertyType, Documentation.Text(member, "summary"));
             if (member is not MethodBase method) continue;
             foreach (ParameterInfo parameter in method.GetParameters())
-                yield return new Part($"{id}: {parameter.Name}", parameter.ParameterType, Documentation.Text(method, "param", parameter.Name));
+            {
+                string text = Documentation.Text(method, "param", parameter.Name);
+                yield return new Part($"{id}: {parameter.Name}", parameter.ParameterType, text);
+            }
             foreach (Type type in method.IsGenericMethod ? method.GetGenericArguments() : [])
                 yield return new Part($"{id}: {type}", type, Documentation.Text(method, "typeparam", type.Name));
 
             // What a function of the caller's gives has the shape that the caller chose.
             if (method is not MethodInfo { ReturnType: var result } || result == typeof(void)) continue;
             bool handedThrough = method.GetParameters().Any(parameter => parameter.ParameterType == typeof(Func<Tensor>));
-            yield return new Part($"{id}: what it returns", handedThrough ? typeof(object) : result, Documentation.Text(method, "returns"));
+            string returns = Documentation.Text(method, "returns");
+            yield return new Part($"{id}: what it returns", handedThrough ? typeof(object) : result, returns);
         }
     }
 

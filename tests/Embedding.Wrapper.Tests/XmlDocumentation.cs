@@ -10,8 +10,8 @@ internal sealed class XmlDocumentation(Assembly assembly)
     private const BindingFlags Declared =
         BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly;
 
-    private readonly Dictionary<string, XElement> _members =
-        XDocument.Load(Path.ChangeExtension(assembly.Location, ".xml")).Descendants("member").ToDictionary(member => member.Attribute("name")!.Value);
+    private readonly Dictionary<string, XElement> _members = XDocument.Load(Path.ChangeExtension(assembly.Location, ".xml"))
+        .Descendants("member").ToDictionary(member => member.Attribute("name")!.Value);
 
     /// <summary>The public types and their members that other assemblies see, without what the compiler makes.</summary>
     public IEnumerable<MemberInfo> VisibleMembers() =>
@@ -44,7 +44,7 @@ internal sealed class XmlDocumentation(Assembly assembly)
         {
             // A constructor that nobody wrote has no documentation.
             ConstructorInfo constructor => IsVisible(constructor) && constructor.GetParameters().Length > 0,
-            MethodInfo method => IsVisible(method) && (!method.IsSpecialName || method.Name.StartsWith("op_", StringComparison.Ordinal)),
+            MethodInfo method => IsVisible(method) && (!method.IsSpecialName || method.Name.StartsWith("op_")), // not accessors
             PropertyInfo property => property.GetAccessors(nonPublic: true).Any(IsVisible),
             EventInfo @event => IsVisible(@event.AddMethod!),
             FieldInfo field => (field.IsPublic || field.IsFamily || field.IsFamilyOrAssembly) && !field.IsSpecialName,

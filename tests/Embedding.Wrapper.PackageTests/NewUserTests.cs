@@ -1,0 +1,144 @@
+namespace EmbeddingWrapper.PackageTests;
+
+/// <summary>The package as a developer gets it who has never seen this repository.</summary>
+public class NewUserTests(Workspace workspace)
+{
+    private const string ConsoleApp = "Console";
+
+    [Fact]
+    public void AConsoleAppRunsTheReadmesExample()
+    {
+        CreateConsoleApp();
+        Assert.Equal(ReadmeExample.Output, workspace.Dotnet(ConsoleApp, "run"));
+    }
+
+    [Fact]
+    public void APublishedAppRunsWithCopiesOfItsOwn()
+    {
+        CreateConsoleApp();
+        string app = Path.Combine(workspace.Root, "published");
+        workspace.Dotnet(ConsoleApp, "publish", "--use-current-runtime", "--no-self-contained", "--output", app);
+        Assert.DoesNotContain(Directory.GetFiles(app), file => new FileInfo(file).LinkTarget is not null);
+        string program = Path.Combine(app, OperatingSystem.IsWindows() ? $"{ConsoleApp}.exe" : ConsoleApp);
+        Assert.Equal(ReadmeExample.Output, workspace.Run(".", program));
+        Directory.Delete(app, recursive: true); // half a gigabyte
+    }
+
+    [Fact]
+    public void FSharpHasTheSame()
+    {
+        workspace.Dotnet(".", "new", "console", "--language", "F#", "--output", "FSharp", "--no-restore");
+        AddPackages("FSharp");
+        workspace.Write("FSharp/Program.fs", """
+            open System
+            open EmbeddingWrapper
+            open TorchSharp
+
+            let run () =
+                use words = new Embedding(10, 3, paddingIdx = 0)
+                use batch = torch.tensor(array2D [ [ 1L; 2L; 4L; 0L ]; [ 4L; 3L; 2L; 9L ] ])
+                use vectors = words.call batch
+                printfn "%A" vectors.shape
+                use pretrained = Embedding.FromPretrained(array2D [ [ 1f; 2.3f; 3f ]; [ 4f; 5.1f; 6.3f ] ])
+                printfn "%O" pretrained
+                use row = pretrained.Lookup(ReadOnlySpan [| 1L |])
+                printfn "%s" (row.Repr())
+
+            run ()
+            """);
+        Assert.Equal($"[|2L; 4L; 3L|]\n{ReadmeExample.Output}", workspace.Dotnet("FSharp", "run"));
+    }
+
+    [Fact]
+    public void AFileIsAnApp()
+    {
+        workspace.Write("FileBased/app.cs", $"""
+            #:package Embedding.Wrapper@{workspace.Version}
+            #:package libtorch-cpu@{Repository.VersionOf("libtorch-cpu")}
+            {ReadmeExample.Code}
+            """);
+        Assert.Equal(ReadmeExample.Output, workspace.Dotnet("FileBased", "run", "app.cs"));
+    }
+
+    [Fact]
+    public void AnXunitProjectTestsWithIt()
+    {
+        workspace.Write("Xunit/Xunit.csproj", Project(
+            "Exe", Package("Embedding.Wrapper", workspace.Version), Package("libtorch-cpu"), Package("xunit.v3")));
+        workspace.Write("Xunit/EmbeddingTests.cs", """
+            using EmbeddingWrapper;
+            using Xunit;
+
+            public class EmbeddingTests
+            {
+                [Fact]
+                public void LooksUp()
+                {
+                    using var embedding = Embedding.FromPretrained(new[,] { { 1f, 2.3f, 3f }, { 4f, 5.1f, 6.3f } });
+                    var row = new float[3];
+                    embedding.Lookup([1], row.AsSpan());
+                    Assert.Equal([4f, 5.1f, 6.3f], row);
+                }
+            }
+            """);
+        Assert.Contains("succeeded: 1", workspace.Dotnet("Xunit", "test"));
+    }
+
+    [Fact]
+    public void AnAppGetsItThroughALibrary()
+    {
+        workspace.Write("Library/Library.csproj", Project("Library", Package("Embedding.Wrapper", workspace.Version)));
+        workspace.Write("Library/Words.cs", """
+            using EmbeddingWrapper;
+
+            public static class Words
+            {
+                private static readonly Embedding Table = Embedding.FromPretrained(new[,] { { 1f, 2.3f, 3f }, { 4f, 5.1f, 6.3f } });
+
+                public static string Row(long index) => $"{Table}\n{Table.Lookup(index).Repr()}";
+            }
+            """);
+        workspace.Write("App/App.csproj", Project(
+            "Exe", Package("libtorch-cpu"), """<ProjectReference Include="../Library/Library.csproj" />"""));
+        workspace.Write("App/Program.cs", "Console.WriteLine(Words.Row(1));");
+        Assert.Equal(ReadmeExample.Output, workspace.Dotnet("App", "run"));
+    }
+
+    /// <summary>dotnet new console, then what the README says to add, then its example; once for the tests that use it.</summary>
+    private void CreateConsoleApp()
+    {
+        if (Directory.Exists(Path.Combine(workspace.Root, ConsoleApp))) return;
+        workspace.Dotnet(".", "new", "console", "--output", ConsoleApp);
+        AddPackages(ConsoleApp);
+        workspace.Write($"{ConsoleApp}/Program.cs", ReadmeExample.Code);
+    }
+
+    private void AddPackages(string project)
+    {
+        string[] commands = [.. Repository.Commands("README.md").Where(command => command.StartsWith("dotnet add package"))];
+        Assert.Equal(2, commands.Length);
+        foreach (string command in commands)
+        {
+            // By the day this is run a newer one may be public.
+            string[] version = command.Contains("--version") ? [] : ["--version", workspace.Version];
+            workspace.Dotnet(project, [.. command.Split(' ')[1..], .. version]);
+        }
+    }
+
+    internal static string Project(string outputType, params string[] items) => $"""
+        <Project Sdk="Microsoft.NET.Sdk">
+          <PropertyGroup>
+            <OutputType>{outputType}</OutputType>
+            <TargetFramework>net10.0</TargetFramework>
+            <Nullable>enable</Nullable>
+            <ImplicitUsings>enable</ImplicitUsings>
+            <UseCurrentRuntimeIdentifier Condition="'$(OutputType)' == 'Exe'">true</UseCurrentRuntimeIdentifier>
+            <SelfContained>false</SelfContained>
+          </PropertyGroup>
+          <ItemGroup>{string.Concat(items)}</ItemGroup>
+        </Project>
+        """;
+
+    internal static string Package(string id, string? version = null) =>
+        $"""<PackageReference Include="{id}" Version="{version ?? Repository.VersionOf(id)}" />""";
+}

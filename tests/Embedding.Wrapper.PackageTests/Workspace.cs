@@ -1,0 +1,152 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.RegularExpressions;
+
+// The tests share one workspace, and each of their commands keeps two cores busy.
+[assembly: Xunit.v3.Parallelization(Mode = Xunit.Sdk.ParallelMode.None)]
+[assembly: AssemblyFixture(typeof(EmbeddingWrapper.PackageTests.Workspace))]
+
+namespace EmbeddingWrapper.PackageTests;
+
+/// <summary>
+/// A temporary folder with a feed that holds the package, packed once, and a package cache of its own, empty at the start: the
+/// place of a developer who has never seen the package. The machine's package folder only saves downloads: NuGet looks there for
+/// what the new cache lacks. EMBEDDING_WRAPPER_EMPTY_CACHE=1 goes without it, and downloads libtorch anew.
+/// </summary>
+public sealed partial class Workspace : IDisposable
+{
+    private static readonly string Prefix = $"embedding-wrapper-package-tests-{Environment.UserName}-";
+
+    private readonly Lazy<string> _package;
+
+    public Workspace()
+    {
+        RemoveWhatKilledRunsLeft();
+        Root = Directory.CreateDirectory(
+            Path.Combine(Path.GetTempPath(), Prefix + Environment.ProcessId.ToString(CultureInfo.InvariantCulture))).FullName;
+        Feed = Directory.CreateDirectory(Path.Combine(Root, "feed")).FullName;
+
+        // Beside the machine's own sources. What is listed here is found by every project below the folder.
+        Write("nuget.config", $"""
+            <configuration><packageSources><add key="embedding-wrapper" value="{Feed}" /></packageSources></configuration>
+            """);
+        File.Copy(Path.Combine(Repository.Root, "global.json"), Path.Combine(Root, "global.json"));
+
+        // libtorch is 480 MB for each platform: links instead of copies. Publishing copies all the same.
+        Write("Directory.Build.props", """
+            <Project><PropertyGroup>
+              <CreateSymbolicLinksForCopyLocalIfPossible>true</CreateSymbolicLinksForCopyLocalIfPossible>
+            </PropertyGroup></Project>
+            """);
+        _package = new Lazy<string>(Pack);
+    }
+
+    public string Root { get; }
+
+    public string Feed { get; }
+
+    /// <summary>The .nupkg, in a feed that every project of the workspace sees.</summary>
+    public string Package => _package.Value;
+
+    /// <summary>The version that the package has.</summary>
+    public string Version => Path.GetFileNameWithoutExtension(Package)["Embedding.Wrapper.".Length..];
+
+    /// <summary>Writes a file below the root.</summary>
+    public void Write(string name, string text)
+    {
+        string path = Path.Combine(Root, name);
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        File.WriteAllText(path, text);
+    }
+
+    /// <summary>Runs a command line below the root; the test fails if the command does, and if a restore complains.</summary>
+    /// <returns>What the command wrote to the standard output, its lines ended by \n.</returns>
+    public string Run(string folder, string command, params string[] arguments)
+    {
+        _ = Package;
+        (int exitCode, string output, string error) = Start(Path.Combine(Root, folder), command, arguments);
+        string all = $"{command} {string.Join(' ', arguments)}\n{output}{error}";
+        if (exitCode != 0 && NoSource().IsMatch(all)) Assert.Skip($"No package source can be reached: {NoSource().Match(all).Value}");
+        Assert.True(exitCode == 0, $"Exit code {exitCode} of {all}");
+        Assert.False(RestoreWarning().IsMatch(all), all);
+        return NotAudited().Replace(output, "");
+    }
+
+    public string Dotnet(string folder, params string[] arguments) => Run(folder, "dotnet", arguments);
+
+    public void Dispose() => Directory.Delete(Root, recursive: true);
+
+    private string Pack()
+    {
+        (int exitCode, string output, string error) = Start(
+            Repository.Root, "dotnet", ["pack", "src/Embedding.Wrapper", "--output", Feed]);
+        Assert.True(exitCode == 0, output + error);
+        return Assert.Single(Directory.GetFiles(Feed, "*.nupkg"));
+    }
+
+    private (int ExitCode, string Output, string Error) Start(string folder, string command, string[] arguments)
+    {
+        var start = new ProcessStartInfo(command, arguments)
+        {
+            WorkingDirectory = folder,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+
+        // A test runs inside `dotnet test`: its build's settings are not a new user's.
+        foreach (string name in start.Environment.Keys.Where(IsOfThisBuild).ToArray()) start.Environment.Remove(name);
+        if (folder.StartsWith(Root, StringComparison.Ordinal))
+        {
+            start.Environment["NUGET_PACKAGES"] = Path.Combine(Root, "packages");
+            if (MachinesPackages.Value is { } packages) start.Environment["NUGET_FALLBACK_PACKAGES"] = packages;
+            start.Environment["XDG_DATA_HOME"] = Path.Combine(Root, "data"); // where a file-based app is built, on Linux
+        }
+        start.Environment["MSBUILDDISABLENODEREUSE"] = "1"; // a node that stays would keep the pipes open
+        start.Environment["DOTNET_NOLOGO"] = "1";
+        start.Environment["DOTNET_CLI_UI_LANGUAGE"] = "en";
+
+        using Process process = Process.Start(start)!;
+        Task<string> output = process.StandardOutput.ReadToEndAsync(), error = process.StandardError.ReadToEndAsync();
+        if (!Task.WaitAll([output, error], TimeSpan.FromMinutes(5)))
+        {
+            process.Kill(entireProcessTree: true);
+            Assert.Fail($"{command} {string.Join(' ', arguments)} did not end.");
+        }
+        process.WaitForExit();
+        return (process.ExitCode, Lines(output.Result), Lines(error.Result));
+
+        static bool IsOfThisBuild(string name) =>
+            name.StartsWith("MSBUILD", StringComparison.OrdinalIgnoreCase)
+            || name.StartsWith("TESTINGPLATFORM", StringComparison.OrdinalIgnoreCase);
+
+        static string Lines(string text) => text.ReplaceLineEndings("\n");
+    }
+
+    private static readonly Lazy<string?> MachinesPackages = new(() =>
+    {
+        if (Environment.GetEnvironmentVariable("EMBEDDING_WRAPPER_EMPTY_CACHE") == "1") return null;
+        string folder = Environment.GetEnvironmentVariable("NUGET_PACKAGES")
+            ?? Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".nuget", "packages");
+        return Directory.Exists(folder) ? folder : null;
+    });
+
+    private static void RemoveWhatKilledRunsLeft()
+    {
+        foreach (string folder in Directory.GetDirectories(Path.GetTempPath(), Prefix + "*"))
+        {
+            string id = Path.GetFileName(folder)[Prefix.Length..];
+            bool runs = Process.GetProcesses().Any(process => process.Id.ToString(CultureInfo.InvariantCulture) == id);
+            if (!runs) Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    [GeneratedRegex(@"error\s*:?\s*NU1301.*")]
+    private static partial Regex NoSource();
+
+    [GeneratedRegex(@"warn(ing)?\s*:?\s*NU(?!1900)\d+")]
+    private static partial Regex RestoreWarning();
+
+    // NU1900 says that a source did not give its list of vulnerabilities, when it cannot be reached for instance.
+    [GeneratedRegex(@"^.*warning NU1900:.*\n", RegexOptions.Multiline)]
+    private static partial Regex NotAudited();
+}
