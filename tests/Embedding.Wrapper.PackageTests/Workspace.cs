@@ -99,7 +99,8 @@ public sealed partial class Workspace : IDisposable
         {
             start.Environment["NUGET_PACKAGES"] = Path.Combine(Root, "packages");
             if (MachinesPackages.Value is { } packages) start.Environment["NUGET_FALLBACK_PACKAGES"] = packages;
-            start.Environment["XDG_DATA_HOME"] = Path.Combine(Root, "data"); // where a file-based app is built, on Linux
+            // Where a file-based app is built, on Linux; .NET takes a folder that is not there for none.
+            start.Environment["XDG_DATA_HOME"] = Directory.CreateDirectory(Path.Combine(Root, "data")).FullName;
         }
         start.Environment["MSBUILDDISABLENODEREUSE"] = "1"; // a node that stays would keep the pipes open
         start.Environment["DOTNET_NOLOGO"] = "1";
