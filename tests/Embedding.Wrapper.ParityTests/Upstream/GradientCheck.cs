@@ -6,6 +6,7 @@ namespace EmbeddingWrapper.ParityTests.Upstream;
 /// <summary>Compares derivatives with central differences in float64: PyTorch's gradcheck and gradgradcheck.</summary>
 internal static class GradientCheck
 {
+    // A difference is an approximation of a derivative. gradcheck's own step and absolute tolerance; its relative one is wider.
     private const double Step = 1e-6, Tolerance = 1e-5;
 
     /// <summary>The first derivative of <paramref name="function"/> by its argument, and the derivatives of that.</summary>
