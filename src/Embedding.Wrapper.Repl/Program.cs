@@ -1,3 +1,4 @@
+using EmbeddingWrapper.Repl.Prompt;
 using TorchSharp;
 
 namespace EmbeddingWrapper.Repl;
@@ -5,16 +6,23 @@ namespace EmbeddingWrapper.Repl;
 /// <summary>The command line: what is asked for, and the exit code.</summary>
 internal static class Program
 {
-    private const string Usage = "Usage: dotnet run --project src/Embedding.Wrapper.Repl [-- --help]";
+    private const string Usage = "Usage: dotnet run --project src/Embedding.Wrapper.Repl [-- --help | repl | [repl] SCRIPT.csx [ARGUMENTS]]";
 
-    private const string NoLibTorch =
+    /// <summary>What a missing native library is told as.</summary>
+    public const string NoLibTorch =
         "PyTorch's native library does not load: build with the package libtorch-cpu (-p:TorchBackend=cpu).";
 
     private const string Help = $"""
         {Usage}
 
         Without arguments: a guided tour of the embedding layer. Each step shows the C# that it runs, then its result.
-        The last steps train word vectors on a short text, which takes some seconds.
+        The last steps train word vectors on a short text, which takes some seconds. At a terminal it then offers the prompt.
+
+        repl: a prompt for C#, the engine of C# Interactive, where tensors are shown as PyTorch prints them. Piped input runs
+        without prompts. #help there tells more.
+
+        SCRIPT.csx: runs the file. The exit code, as that of piped input, is 0, or 1 if something did not compile or failed.
+
         Colour is left out when the output is redirected or NO_COLOR is set; the progress bar, when it is redirected.
         """;
 
@@ -22,7 +30,11 @@ internal static class Program
     {
         bool terminal = !Console.IsOutputRedirected && Environment.GetEnvironmentVariable("TERM") != "dumb";
         bool colour = terminal && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR"));
-        return Run(args, Console.Out, Console.Error, colour, bar: terminal);
+        bool person = terminal && !Console.IsInputRedirected;
+        int exitCode = Run(args, Console.Out, Console.Error, colour, bar: terminal, person: person);
+        return args.Length == 0 && exitCode == 0 && person && WantsPrompt()
+            ? Run(["repl"], Console.Out, Console.Error, colour, person: true)
+            : exitCode;
     }
 
     /// <summary>Runs the command that <paramref name="args"/> name.</summary>
@@ -32,10 +44,14 @@ internal static class Program
     /// <param name="colour">As in <see cref="TourWriter"/>.</param>
     /// <param name="bar">As in <see cref="TourWriter"/>.</param>
     /// <param name="epochs">As in <see cref="SkipGram"/>.</param>
-    /// <returns>0: done. 1: PyTorch's native library is missing. 2: <paramref name="args"/> are not understood.</returns>
+    /// <param name="person">Someone types at a terminal; otherwise the standard input is read as it comes.</param>
+    /// <returns>
+    /// 0: done. 1: PyTorch's native library is missing, or the code failed. 2: <paramref name="args"/> are not understood.
+    /// </returns>
     public static int Run(string[] args, TextWriter output, TextWriter error,
-        bool colour = false, bool bar = false, int epochs = SkipGram.DefaultEpochs)
+        bool colour = false, bool bar = false, int epochs = SkipGram.DefaultEpochs, bool person = false)
     {
+        if (args is ["repl", var name, ..] && IsScript(name)) args = args[1..];
         switch (args)
         {
             case []:
@@ -54,13 +70,34 @@ internal static class Program
                 output.WriteLine(Help);
                 return 0;
 
+            case ["repl"]:
+                var shell = new Shell(output, error, colour);
+                if (!person) return shell.Piped(Console.In);
+                shell.AtTerminal();
+                return 0;
+
+            case [var script, ..] when IsScript(script):
+                return new Shell(output, error, colour, args[1..]).Script(script);
+
             default:
                 error.WriteLine(Usage);
                 return 2;
         }
     }
 
-    private static bool HasLibTorch()
+    private static bool IsScript(string name) => name.EndsWith(".csx", StringComparison.OrdinalIgnoreCase);
+
+    private static bool WantsPrompt()
+    {
+        Console.Write("\nPress Enter for a prompt to go on by yourself, or q to leave. ");
+        ConsoleKeyInfo key = Console.ReadKey(intercept: true);
+        Console.WriteLine();
+        return key.Key is ConsoleKey.Enter or ConsoleKey.Y;
+    }
+
+    /// <summary>Loads PyTorch's native library.</summary>
+    /// <returns>False if it is missing.</returns>
+    public static bool HasLibTorch()
     {
         // TorchSharp 0.107 prints the trace of its search to the console before it throws.
         TextWriter console = Console.Out;

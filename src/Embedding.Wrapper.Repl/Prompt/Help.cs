@@ -1,0 +1,27 @@
+namespace EmbeddingWrapper.Repl.Prompt;
+
+/// <summary>The text of <c>#help</c>.</summary>
+internal static class Help
+{
+    public const string Text = """
+        Type C#. An expression without a semicolon shows its value; a tensor is shown as PyTorch prints it.
+
+            var embedding = new Embedding(10, 3);
+            embedding.call(tensor(new long[] { 1, 2 }))
+            embedding.Lookup(1, 2)
+
+        Usings: System, System.Collections.Generic, System.IO, System.Linq, System.Threading.Tasks, TorchSharp,
+        static TorchSharp.torch, EmbeddingWrapper. 'using var' is 'var' here: a variable lives as long as the session.
+        Print(x) writes a value as Python's print does.
+
+            #error          all of the last error; the line in red is its beginning
+            #load "x.csx"   runs a file            #r "x.dll"   references an assembly
+            #clear          empties the terminal   #reset       forgets all that was declared
+            #quit, Ctrl-D   leaves
+
+        Tab completes members, names of arguments and variables; twice, it lists them. Up and down go through the history.
+        Enter goes to a new line while the text is not complete; an empty line ends it all the same. Alt-Enter always does.
+        Ctrl-C clears what is being typed, and stops a line that runs. A native call (one large matmul, say) cannot be
+        stopped: the line ends when the call returns. Ctrl-\ ends the process.
+        """;
+}
