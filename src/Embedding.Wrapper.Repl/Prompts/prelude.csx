@@ -1,0 +1,20 @@
+// For C# Interactive and csharprepl: see PROMPTS.md beside this folder. Paths are from this file to the build output.
+#r "../bin/Debug/net10.0/TorchSharp.dll"
+#r "../bin/Debug/net10.0/Embedding.Wrapper.dll"
+
+using System;
+using System.Collections.Generic;
+using System.IO;
+using System.Linq;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using EmbeddingWrapper;
+using TorchSharp;
+using static TorchSharp.torch;
+using Embedding = EmbeddingWrapper.Embedding;
+
+void Print(object value) => Console.WriteLine(value is Tensor tensor ? tensor.Repr() : value);
+
+// csharprepl copies TorchSharp.dll away from its native library. It names no file to scripts: there, start it in this folder.
+string Folder([CallerFilePath] string path = null) => Path.GetDirectoryName(path) ?? "";
+NativeLibrary.Load(Path.GetFullPath(Path.Combine(Folder(), "../bin/Debug/net10.0/libLibTorchSharp.so")));
