@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Reflection;
 using System.Text;
+using System.Text.RegularExpressions;
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.CSharp.Scripting.Hosting;
 using Microsoft.CodeAnalysis.Text;
@@ -10,14 +11,14 @@ namespace EmbeddingWrapper.Repl.Prompt;
 /// <summary>What went wrong, for a reader.</summary>
 /// <param name="Line">One line.</param>
 /// <param name="Details">All of it, in any number of lines.</param>
-internal sealed record Failure(string Line, string Details)
+internal sealed partial record Failure(string Line, string Details)
 {
     private const string OurFrame = "  + EmbeddingWrapper.Repl.Prompt.";
 
     /// <summary>A text that does not compile.</summary>
     /// <param name="errors">At least one.</param>
     public static Failure Of(IReadOnlyList<Diagnostic> errors) => new(
-        $"{errors[0]}{(errors.Count > 1 ? $" (and {errors.Count - 1} more)" : "")}",
+        $"{Advice().Replace(errors[0].ToString(), "")}{(errors.Count > 1 ? $" (and {errors.Count - 1} more)" : "")}",
         string.Join('\n', errors.Select(WithItsPlace)));
 
     /// <summary>An exception out of code that ran.</summary>
@@ -36,6 +37,10 @@ internal sealed record Failure(string Line, string Details)
 
     /// <summary>A line that Ctrl-C stopped.</summary>
     public static Failure Stopped { get; } = new("Stopped.", "Stopped by Ctrl-C.");
+
+    /// <summary>What the compiler adds to an unknown name: twice as long as the message, and seldom what is wrong at a prompt.</summary>
+    [GeneratedRegex(@"( and no accessible extension method .*)? \(are you missing .*\)$")]
+    private static partial Regex Advice();
 
     private static bool IsMissingLibTorch(Exception error) =>
         error is TypeInitializationException { TypeName: "TorchSharp.torch" }

@@ -1,3 +1,8 @@
+using System.Collections;
+using System.Runtime.CompilerServices;
+using static TorchSharp.torch;
+using static TorchSharp.torch.nn;
+
 namespace EmbeddingWrapper.Repl.Prompt;
 
 /// <summary>What a script can name besides its own. Public because the code that the engine compiles refers to it.</summary>
@@ -9,5 +14,6 @@ public sealed class ScriptGlobals(TextWriter output, IReadOnlyList<string> args)
     public IReadOnlyList<string> Args => args;
 
     /// <summary>Writes a line as Python's <c>print</c> does: a tensor as PyTorch prints it, a string without quotes.</summary>
-    public void Print(object? value) => output.WriteLine(value is string text ? text : Echo.Text(value));
+    public void Print(object? value) => output.WriteLine(
+        value is string or not (null or Tensor or Module or ITuple or IEnumerable) ? $"{value}" : Echo.Text(value));
 }

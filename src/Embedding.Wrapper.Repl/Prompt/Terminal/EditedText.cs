@@ -54,7 +54,7 @@ internal sealed class EditedText
         int start = LineStart;
         if (start == 0) return false;
         int column = Cursor - start;
-        int above = Text.LastIndexOf('\n', start - 1, start - 1) + 1;
+        int above = start == 1 ? 0 : Text.LastIndexOf('\n', start - 2) + 1;
         Cursor = Math.Min(above + column, start - 1);
         return true;
     }

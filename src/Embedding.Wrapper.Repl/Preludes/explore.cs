@@ -1,5 +1,5 @@
 #!/usr/bin/env -S dotnet run --file
-// A program of one file: dotnet run --file src/Embedding.Wrapper.Repl/Prompts/explore.cs
+// A program of one file: dotnet run --file src/Embedding.Wrapper.Repl/Preludes/explore.cs
 // In a folder of your own take these lines in place of the two below:
 //     #:package Embedding.Wrapper@*
 //     #:package libtorch-cpu@2.10.0

@@ -1,5 +1,5 @@
 // For dotnet fsi, from the root of the repository, after a build:
-//     dotnet fsi --use:src/Embedding.Wrapper.Repl/Prompts/prelude.fsx
+//     dotnet fsi --use:src/Embedding.Wrapper.Repl/Preludes/prelude.fsx
 // Scripts: #load this file. Their native library lies beside TorchSharp.dll in the build output.
 #r "../bin/Debug/net10.0/TorchSharp.dll"
 #r "../bin/Debug/net10.0/Embedding.Wrapper.dll"
