@@ -6,7 +6,8 @@ namespace EmbeddingWrapper.Repl;
 /// <summary>The command line: what is asked for, and the exit code.</summary>
 internal static class Program
 {
-    private const string Usage = "Usage: dotnet run --project src/Embedding.Wrapper.Repl [-- --help | repl | [repl] SCRIPT.csx [ARGUMENTS]]";
+    private const string Usage =
+        "Usage: dotnet run --project src/Embedding.Wrapper.Repl [-- --help | repl | [repl] SCRIPT.csx [ARGUMENTS]]";
 
     /// <summary>What a missing native library is told as.</summary>
     public const string NoLibTorch =

@@ -56,7 +56,8 @@ public class CompletionTests
     [InlineData("12")]
     [InlineData("nothing.")]
     [InlineData("1 + ")]
-    public void WhereNothingFitsNothingIsOffered(string text) => Assert.Empty(s_session.Value.Complete(text, text.Length).Names);
+    public void WhereNothingFitsNothingIsOffered(string text) =>
+        Assert.Empty(s_session.Value.Complete(text, text.Length).Names);
 
     [Fact]
     public void WhatTheNamesHaveInCommonIsInserted() =>

@@ -4,7 +4,9 @@ using static EmbeddingWrapper.ReplTests.Shared;
 
 namespace EmbeddingWrapper.ReplTests;
 
-/// <summary>The lines of PROMPTS.md, for the prompts that come with the SDK. csharprepl is a download, and was tried by hand.</summary>
+/// <summary>
+/// The lines of PROMPTS.md, for the prompts that come with the SDK. csharprepl is a download, and was tried by hand.
+/// </summary>
 public class OtherPromptsTests
 {
     private const string FirstRow = "tensor([[-0.4339,  0.8487,  0.6920]], requires_grad=True)\n";
@@ -45,7 +47,8 @@ public class OtherPromptsTests
             $"#load \"{Path.Combine(s_preludes, "prelude.csx")}\"", cancellationToken: cancel);
         state = await state.ContinueWithAsync(
             "using EmbeddingWrapper; using TorchSharp; using static TorchSharp.torch;", cancellationToken: cancel);
-        state = await state.ContinueWithAsync("manual_seed(0); new Embedding(10, 3).Lookup(1).Repr()", cancellationToken: cancel);
+        state = await state.ContinueWithAsync(
+            "manual_seed(0); new Embedding(10, 3).Lookup(1).Repr()", cancellationToken: cancel);
         Assert.Equal(FirstRow, $"{state.ReturnValue}\n");
     }
 

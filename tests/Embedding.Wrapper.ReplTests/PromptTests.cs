@@ -20,11 +20,13 @@ public class PromptTests
         "{\"weight\": Parameter containing:\ntensor([[0.]], requires_grad=True)}")]
     [InlineData("nn.Sequential((\"words\", embedding), (\"out\", nn.Linear(3, 1)))",
         "Sequential(\n  (words): Embedding(10, 3)\n  (out): Linear(...)\n)")]
-    public void WhatIsPyTorchsIsShownAsPyTorchPrintsIt(string code, string expected) => Assert.Equal(expected, Value(Seeded, code));
+    public void WhatIsPyTorchsIsShownAsPyTorchPrintsIt(string code, string expected) =>
+        Assert.Equal(expected, Value(Seeded, code));
 
     [Fact]
     public void AParameterBeginsWithPyTorchsLine() =>
-        Assert.StartsWith("Parameter containing:\ntensor([[-1.1258, -1.1524, -0.2506],\n", Value(Seeded, "embedding.Weight"));
+        Assert.StartsWith(
+            "Parameter containing:\ntensor([[-1.1258, -1.1524, -0.2506],\n", Value(Seeded, "embedding.Weight"));
 
     [Theory]
     [InlineData("1 + 1", "2")]
@@ -33,7 +35,8 @@ public class PromptTests
     [InlineData("new float[,] { { 1, 2.5f } }", "float[1, 2] { { 1, 2.5 } }")]
     [InlineData("(string)null", "null")]
     [InlineData("await Task.FromResult(5)", "5")]
-    public void OtherValuesAreShownAsInCSharpInteractive(string code, string expected) => Assert.Equal(expected, Value(Seeded, code));
+    public void OtherValuesAreShownAsInCSharpInteractive(string code, string expected) =>
+        Assert.Equal(expected, Value(Seeded, code));
 
     [Theory]
     [InlineData("var x = 1;")]
@@ -52,7 +55,8 @@ public class PromptTests
         Assert.Equal("Embedding(2, 2)", Value("using TorchSharp.Modules;", "new Embedding(2, 2)"));
 
     [Theory]
-    [InlineData("embedding.Lookup(99)", "ArgumentOutOfRangeException: index out of range in self: index 99 at position [0] is not in [0, 10)")]
+    [InlineData("embedding.Lookup(99)",
+        "ArgumentOutOfRangeException: index out of range in self: index 99 at position [0] is not in [0, 10)")]
     [InlineData("embeding", "(1,1): error CS0103: The name 'embeding' does not exist in the current context")]
     [InlineData("embedding.Wieght", "(1,11): error CS1061: 'Embedding' does not contain a definition for 'Wieght'\n")]
     [InlineData("var x = 5", "(1,10): error CS1002: ; expected")]
@@ -122,7 +126,7 @@ public class PromptTests
     [Fact]
     public void AMissingLibTorchIsToldInOneSentence()
     {
-        var error = new TypeInitializationException("TorchSharp.torch", new NotSupportedException("a long text\nwith a trace"));
+        var error = new TypeInitializationException("TorchSharp.torch", new NotSupportedException("a text\nand a trace"));
         Assert.Equal(Repl.Program.NoLibTorch, Failure.Of(error).Line);
         Assert.Equal(Repl.Program.NoLibTorch, Failure.Of(new TypeInitializationException("My.Type", error)).Line);
     }

@@ -20,7 +20,8 @@ public sealed class ScriptTests : IDisposable
     public async Task APipedMistakeSetsTheExitCodeAndTheRestRuns()
     {
         Ran ran = await Repl(["repl"], "embeding\n1 + 1\n");
-        Assert.Equal(new Ran(1, "2\n", "(1,1): error CS0103: The name 'embeding' does not exist in the current context\n"), ran);
+        Assert.Equal(
+            new Ran(1, "2\n", "(1,1): error CS0103: The name 'embeding' does not exist in the current context\n"), ran);
     }
 
     [Theory]
@@ -58,7 +59,8 @@ public sealed class ScriptTests : IDisposable
 
     [Fact]
     public async Task AMissingFileIsNamed() =>
-        Assert.Equal(new Ran(1, "", $"There is no file {Path.Combine(_folder.FullName, "x.csx")}.\n"), await Repl(["x.csx"]));
+        Assert.Equal(
+            new Ran(1, "", $"There is no file {Path.Combine(_folder.FullName, "x.csx")}.\n"), await Repl(["x.csx"]));
 
     [Fact]
     public async Task AnAssemblyCanBeReferenced()

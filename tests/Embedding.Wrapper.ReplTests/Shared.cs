@@ -37,7 +37,8 @@ internal static class Shared
     }
 
     /// <summary>Runs a program to its end.</summary>
-    public static async Task<Ran> Start(string program, IEnumerable<string> arguments, string input = "", string? folder = null)
+    public static async Task<Ran> Start(
+        string program, IEnumerable<string> arguments, string input = "", string? folder = null)
     {
         using var process = new Process
         {
@@ -51,7 +52,8 @@ internal static class Shared
         };
         process.Start();
         CancellationToken cancel = TestContext.Current.CancellationToken;
-        Task<string> output = process.StandardOutput.ReadToEndAsync(cancel), error = process.StandardError.ReadToEndAsync(cancel);
+        Task<string> output = process.StandardOutput.ReadToEndAsync(cancel);
+        Task<string> error = process.StandardError.ReadToEndAsync(cancel);
         await process.StandardInput.WriteAsync(input);
         process.StandardInput.Close();
         await process.WaitForExitAsync(cancel);

@@ -10,8 +10,11 @@ internal sealed class Terminal : IDisposable
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("embedding-wrapper-");
 
     /// <param name="command">For the shell. What comes after the program shows how it ended.</param>
-    public Terminal(string command) =>
-        Tmux("-u", "-f", "/dev/null", "new-session", "-d", "-x", "120", "-y", "40", $"{command}; echo \"exit code $?\"; sleep 60");
+    public Terminal(string command)
+    {
+        command = $"{command}; echo \"exit code $?\"; sleep 60";
+        Tmux("-u", "-f", "/dev/null", "new-session", "-d", "-x", "120", "-y", "40", command);
+    }
 
     /// <summary>Why there is no terminal to be had, or nothing.</summary>
     public static string? Missing { get; } = Find();

@@ -17,4 +17,7 @@ void Print(object value) => Console.WriteLine(value is Tensor tensor ? tensor.Re
 
 // csharprepl copies TorchSharp.dll away from its native library. It names no file to scripts: there, start it in this folder.
 string Folder([CallerFilePath] string path = null) => Path.GetDirectoryName(path) ?? "";
-NativeLibrary.Load(Path.GetFullPath(Path.Combine(Folder(), "../bin/Debug/net10.0/libLibTorchSharp.so")));
+string native = OperatingSystem.IsWindows() ? "LibTorchSharp.dll"
+    : OperatingSystem.IsMacOS() ? "libLibTorchSharp.dylib"
+    : "libLibTorchSharp.so";
+NativeLibrary.Load(Path.GetFullPath(Path.Combine(Folder(), "../bin/Debug/net10.0", native)));

@@ -46,7 +46,7 @@ internal sealed record Completion(int Start, IReadOnlyList<string> Names)
     {
         MemberAccessExpressionSyntax access when access.Name == name => access.Expression,
         QualifiedNameSyntax qualified when qualified.Right == name => qualified.Left,
-        MemberBindingExpressionSyntax binding => binding.FirstAncestorOrSelf<ConditionalAccessExpressionSyntax>()?.Expression,
+        MemberBindingExpressionSyntax => name.FirstAncestorOrSelf<ConditionalAccessExpressionSyntax>()?.Expression,
         _ => null,
     };
 
@@ -69,9 +69,9 @@ internal sealed record Completion(int Start, IReadOnlyList<string> Names)
         if (name?.Parent is not ArgumentSyntax { Parent: ArgumentListSyntax { Parent: { } call } }) return [];
         IEnumerable<ISymbol> callees = call switch
         {
-            ObjectCreationExpressionSyntax creation when model.GetSymbolInfo(creation.Type).Symbol is INamedTypeSymbol type =>
+            ObjectCreationExpressionSyntax made when model.GetSymbolInfo(made.Type).Symbol is INamedTypeSymbol type =>
                 type.InstanceConstructors,
-            InvocationExpressionSyntax invocation => model.GetMemberGroup(invocation.Expression),
+            InvocationExpressionSyntax { Expression: var called } => model.GetMemberGroup(called),
             _ => [],
         };
         return callees.OfType<IMethodSymbol>()
@@ -81,7 +81,9 @@ internal sealed record Completion(int Start, IReadOnlyList<string> Names)
     }
 
     private static IEnumerable<string> InScope(SemanticModel model, int position) =>
-        Shown(model.LookupSymbols(position)).Concat(SyntaxFacts.GetReservedKeywordKinds().Select(SyntaxFacts.GetText)).Append("var");
+        Shown(model.LookupSymbols(position))
+            .Concat(SyntaxFacts.GetReservedKeywordKinds().Select(SyntaxFacts.GetText))
+            .Append("var");
 
     private static IEnumerable<string> Shown(IEnumerable<ISymbol> symbols) => symbols
         .Where(symbol => symbol.CanBeReferencedByName && !symbol.GetAttributes().Any(IsHidden))

@@ -3,10 +3,13 @@ using System.Runtime.CompilerServices;
 using Microsoft.CodeAnalysis.CSharp.Scripting.Hosting;
 using Microsoft.CodeAnalysis.Scripting.Hosting;
 using TorchSharp;
+using TorchSharp.Modules;
 
 namespace EmbeddingWrapper.Repl.Prompt;
 
-/// <summary>The text of a value at the prompt: PyTorch's for what is PyTorch's, that of C# Interactive for the rest.</summary>
+/// <summary>
+/// The text of a value at the prompt: PyTorch's for what is PyTorch's, that of C# Interactive for the rest.
+/// </summary>
 internal static class Echo
 {
     /// <summary>A collection of tensors is cut after this many.</summary>
@@ -18,9 +21,9 @@ internal static class Echo
         torch.Tensor tensor => tensor.Repr(),
         torch.nn.Module module => ModuleText(module),
         ITuple tuple when Items(tuple).Any(IsPyTorchs) => $"({string.Join(", ", Items(tuple).Select(Text))})",
-        IEnumerable<KeyValuePair<string, torch.Tensor>> named => Braces(named.Select(pair => ($"\"{pair.Key}\"", (object?)pair.Value))),
-        IEnumerable<(string Name, torch.nn.Module Module)> named => Braces(named.Select(pair => ($"\"{pair.Name}\"", (object?)pair.Module))),
-        IEnumerable<(string Name, TorchSharp.Modules.Parameter Parameter)> named => Braces(named.Select(pair => ($"\"{pair.Name}\"", (object?)pair.Parameter))),
+        IDictionary<string, torch.Tensor> named => Braces(named.Select(pair => (pair.Key, (object?)pair.Value))),
+        IEnumerable<(string Name, torch.nn.Module)> named => Braces(named.Select(pair => (pair.Name, (object?)pair.Item2))),
+        IEnumerable<(string Name, Parameter)> named => Braces(named.Select(pair => (pair.Name, (object?)pair.Item2))),
         IEnumerable<torch.Tensor> or IEnumerable<torch.nn.Module> => Brackets((IEnumerable)value),
         _ => CSharpObjectFormatter.Instance.FormatObject(value, new PrintOptions()),
     };
@@ -28,8 +31,8 @@ internal static class Echo
     private static bool IsPyTorchs(object? value) => value is torch.Tensor or torch.nn.Module;
 
     /// <summary>
-    /// TorchSharp's own modules leave ToString as the name of the type with its namespace: they get PyTorch's list of what is
-    /// inside, and three dots for the arguments that TorchSharp does not tell.
+    /// TorchSharp's own modules leave ToString as the name of the type with its namespace: they get PyTorch's list of what
+    /// is inside, and three dots for the arguments that TorchSharp does not tell.
     /// </summary>
     private static string ModuleText(torch.nn.Module module)
     {
@@ -46,7 +49,7 @@ internal static class Echo
         $"[{string.Join(",\n ", Cut(values.Cast<object?>().Select(Text)))}]";
 
     private static string Braces(IEnumerable<(string Key, object? Value)> pairs) =>
-        $"{{{string.Join(",\n ", Cut(pairs.Select(pair => $"{pair.Key}: {Text(pair.Value)}")))}}}";
+        $"{{{string.Join(",\n ", Cut(pairs.Select(pair => $"\"{pair.Key}\": {Text(pair.Value)}")))}}}";
 
     private static IEnumerable<string> Cut(IEnumerable<string> texts) =>
         texts.Take(MaxTensors + 1).Select((text, i) => i < MaxTensors ? text : "...");

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Reflection;
 using System.Text;
 using System.Text.RegularExpressions;
 using Microsoft.CodeAnalysis;
@@ -26,10 +25,10 @@ internal sealed partial record Failure(string Line, string Details)
     /// <param name="path">The file that the code was read from, or nothing. The line there is named.</param>
     public static Failure Of(Exception error, string path = "")
     {
-        while (error is AggregateException { InnerExceptions.Count: 1 } or TargetInvocationException { InnerException: not null })
-            error = error.InnerException!;
-        IEnumerable<string> lines = CSharpObjectFormatter.Instance.FormatException(error).TrimEnd().ReplaceLineEndings("\n").Split('\n');
-        string details = string.Join('\n', lines.Where(line => !line.StartsWith(OurFrame, StringComparison.Ordinal)));
+        while (error is AggregateException { InnerExceptions: [var only] }) error = only;
+        string all = CSharpObjectFormatter.Instance.FormatException(error).TrimEnd().ReplaceLineEndings("\n");
+        IEnumerable<string> lines = all.Split('\n').Where(line => !line.StartsWith(OurFrame, StringComparison.Ordinal));
+        string details = string.Join('\n', lines);
         if (IsMissingLibTorch(error)) return new Failure(Program.NoLibTorch, details);
         while (error is TypeInitializationException { InnerException: { } inner }) error = inner;
         return new Failure($"{Place(error, path)}{error.GetType().Name}: {FirstLine(error.Message)}", details);
@@ -38,7 +37,9 @@ internal sealed partial record Failure(string Line, string Details)
     /// <summary>A line that Ctrl-C stopped.</summary>
     public static Failure Stopped { get; } = new("Stopped.", "Stopped by Ctrl-C.");
 
-    /// <summary>What the compiler adds to an unknown name: twice as long as the message, and seldom what is wrong at a prompt.</summary>
+    /// <summary>
+    /// What the compiler adds to an unknown name: twice as long as the message, and seldom what is wrong at a prompt.
+    /// </summary>
     [GeneratedRegex(@"( and no accessible extension method .*)? \(are you missing .*\)$")]
     private static partial Regex Advice();
 
@@ -56,7 +57,8 @@ internal sealed partial record Failure(string Line, string Details)
     private static string Place(Exception error, string path)
     {
         if (path.Length == 0) return "";
-        StackFrame? frame = Array.Find(new StackTrace(error, fNeedFileInfo: true).GetFrames(), frame => frame.GetFileName() == path);
+        StackFrame[] frames = new StackTrace(error, fNeedFileInfo: true).GetFrames();
+        StackFrame? frame = Array.Find(frames, frame => frame.GetFileName() == path);
         return frame is null ? "" : $"{path}({frame.GetFileLineNumber()}): ";
     }
 

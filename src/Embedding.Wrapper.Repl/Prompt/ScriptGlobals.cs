@@ -13,7 +13,9 @@ public sealed class ScriptGlobals(TextWriter output, IReadOnlyList<string> args)
     /// <summary>The command line after the script's name.</summary>
     public IReadOnlyList<string> Args => args;
 
-    /// <summary>Writes a line as Python's <c>print</c> does: a tensor as PyTorch prints it, a string without quotes.</summary>
+    /// <summary>
+    /// Writes a line as Python's <c>print</c> does: a tensor as PyTorch prints it, a string without quotes.
+    /// </summary>
     public void Print(object? value) => output.WriteLine(
         value is string or not (null or Tensor or Module or ITuple or IEnumerable) ? $"{value}" : Echo.Text(value));
 }

@@ -5,8 +5,9 @@ using System.Runtime.InteropServices;
 namespace EmbeddingWrapper.Repl.Prompt;
 
 /// <summary>
-/// Runs the lines of a session, all on one thread, because libtorch's gradient mode and TorchSharp's dispose scopes belong to a
-/// thread: <c>no_grad()</c> in one line is meant to hold in the next. A thread whose line was stopped is not used again.
+/// Runs the lines of a session, all on one thread, because libtorch's gradient mode and TorchSharp's dispose scopes belong
+/// to a thread: <c>no_grad()</c> in one line is meant to hold in the next. A thread whose line was stopped is not used
+/// again: the second abort on one thread never arrives (.NET 10.0).
 /// </summary>
 internal sealed class ScriptThread
 {
@@ -16,7 +17,9 @@ internal sealed class ScriptThread
 
     /// <summary>Runs <paramref name="body"/> and what it awaits to the end.</summary>
     /// <exception cref="OperationCanceledException">It was stopped by <see cref="Stop"/>.</exception>
-    /// <exception cref="ExternalException">libtorch refused, in a function of TorchSharp that does not hand the error on.</exception>
+    /// <exception cref="ExternalException">
+    /// libtorch refused, in a function of TorchSharp that does not hand the error on.
+    /// </exception>
     public void Run(Func<Task> body)
     {
         using var stop = new CancellationTokenSource();
@@ -56,7 +59,9 @@ internal sealed class ScriptThread
         }
     }
 
-    /// <summary>A thread and what it has to do. What a line awaits continues on the same thread, so it can be stopped too.</summary>
+    /// <summary>
+    /// A thread and what it has to do. What a line awaits continues on the same thread, so it can be stopped too.
+    /// </summary>
     private sealed class Worker : SynchronizationContext
     {
         private readonly BlockingCollection<Action> _queue = [];

@@ -14,8 +14,8 @@ namespace EmbeddingWrapper.Repl.Prompt;
 internal readonly record struct Outcome(string? Value, Failure? Failure);
 
 /// <summary>
-/// The engine of C# Interactive, with the usings of this library: runs one submission after the other, each seeing what those
-/// before it declared. A submission that fails leaves the session as usable as it was.
+/// The engine of C# Interactive, with the usings of this library: runs one submission after the other, each seeing what
+/// those before it declared. A submission that fails leaves the session as usable as it was.
 /// </summary>
 internal sealed class Session
 {
@@ -43,7 +43,7 @@ internal sealed class Session
     public Session(ScriptGlobals globals, string folder)
     {
         _options = ScriptOptions.Default
-            .AddReferences(typeof(object).Assembly, typeof(Enumerable).Assembly, typeof(torch).Assembly, typeof(Embedding).Assembly)
+            .AddReferences(typeof(Enumerable).Assembly, typeof(torch).Assembly, typeof(Embedding).Assembly)
             .AddImports(s_usings)
             .WithLanguageVersion(LanguageVersion.Latest)
             .WithSourceResolver(ScriptSourceResolver.Default.WithBaseDirectory(folder))

@@ -40,7 +40,9 @@ internal sealed class Shell(TextWriter output, TextWriter error, bool colour = f
         }
     }
 
-    /// <summary>Every submission of <paramref name="input"/>, those after a failure too. Values are shown, without prompts.</summary>
+    /// <summary>
+    /// Every submission of <paramref name="input"/>, those after a failure too. Values are shown, without prompts.
+    /// </summary>
     /// <returns>The exit code: 0, or 1 if any of them failed.</returns>
     public int Piped(TextReader input)
     {
@@ -94,7 +96,8 @@ internal sealed class Shell(TextWriter output, TextWriter error, bool colour = f
     private static bool BeginsAStatement(string line) =>
         line.TrimStart() is [var first, ..] && (char.IsLetterOrDigit(first) || "_@$\"'#".Contains(first));
 
-    private static bool IsCommand(string text) => text.Trim() is "#help" or "#error" or "#reset" or "#clear" or "#quit" or "#exit";
+    private static bool IsCommand(string text) =>
+        text.Trim() is "#help" or "#error" or "#reset" or "#clear" or "#quit" or "#exit";
 
     /// <summary>Runs one submission or command.</summary>
     /// <returns>False if it ends the session.</returns>

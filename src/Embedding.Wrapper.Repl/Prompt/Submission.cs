@@ -13,16 +13,16 @@ internal static class Submission
     /// <summary>Whether <paramref name="text"/> can be run as it is, or refused, without waiting for another line.</summary>
     /// <param name="text">One or more lines.</param>
     /// <param name="moreFollows">
-    /// More lines are known to come, as in a paste: a declaration without its semicolon may go on in the next. Typed by hand it is
-    /// taken for the mistake that it mostly is.
+    /// More lines are known to come, as in a paste: a declaration without its semicolon may go on in the next. Typed by hand
+    /// it is taken for the mistake that it mostly is.
     /// </param>
     public static bool IsComplete(string text, bool moreFollows = false)
     {
         SyntaxTree tree = CSharpSyntaxTree.ParseText(WithoutUsingVar(text), s_script);
-        List<Diagnostic> errors = [.. tree.GetDiagnostics().Where(diagnostic => diagnostic.Severity == DiagnosticSeverity.Error)];
+        Diagnostic[] errors = [.. tree.GetDiagnostics().Where(found => found.Severity == DiagnosticSeverity.Error)];
 
         // The engine takes an open raw string literal for complete.
-        if (errors.Exists(error => error.Id == "CS8997")) return false;
+        if (errors.Any(error => error.Id == "CS8997")) return false;
         if (SyntaxFactory.IsCompleteSubmission(tree)) return true;
 
         bool onlyASemicolonIsMissing = errors is [{ Id: "CS1002" }]
@@ -31,16 +31,17 @@ internal static class Submission
     }
 
     /// <summary>
-    /// C# has no <c>using var</c> at the top of a script, where a variable lives on after its line. With the word blanked out, code
-    /// written for a method can be pasted; columns stay.
+    /// C# has no <c>using var</c> at the top of a script, where a variable lives on after its line. With the word blanked
+    /// out, code written for a method can be pasted; columns stay.
     /// </summary>
     public static string WithoutUsingVar(string text)
     {
         if (!text.Contains("using", StringComparison.Ordinal)) return text;
         char[] result = text.ToCharArray();
-        foreach (MemberDeclarationSyntax member in CSharpSyntaxTree.ParseText(text, s_program).GetCompilationUnitRoot().Members)
+        CompilationUnitSyntax program = CSharpSyntaxTree.ParseText(text, s_program).GetCompilationUnitRoot();
+        foreach (GlobalStatementSyntax member in program.Members.OfType<GlobalStatementSyntax>())
         {
-            if (member is GlobalStatementSyntax { Statement: LocalDeclarationStatementSyntax { UsingKeyword: var word } statement }
+            if (member.Statement is LocalDeclarationStatementSyntax { UsingKeyword: var word } statement
                 && word.IsKind(SyntaxKind.UsingKeyword) && !statement.AwaitKeyword.IsKind(SyntaxKind.AwaitKeyword))
             {
                 result.AsSpan(word.Span.Start, word.Span.Length).Fill(' ');

@@ -3,10 +3,11 @@ using System.Runtime.InteropServices;
 namespace EmbeddingWrapper.Repl.Prompt;
 
 /// <summary>
-/// Some functions of TorchSharp let libtorch's C++ exceptions out (0.107.0: <c>matmul</c>, <c>cummax</c>, <c>autograd.grad</c>;
-/// those in its native sources without CATCH). On Linux such an exception finds no handler and C++ ends the process: a wrong shape
-/// would cost the session. At that point nothing is unwound yet, so the thread can be kept where it is, for ever, while the
-/// session goes on with another. (On Windows the runtime turns such exceptions into SEHException by itself.)
+/// Some functions of TorchSharp let libtorch's C++ exceptions out (0.107.0: <c>matmul</c>, <c>cummax</c>,
+/// <c>autograd.grad</c>; those in its native sources without CATCH). On Linux such an exception finds no handler and C++
+/// ends the process: a wrong shape would cost the session. At that point nothing is unwound yet, so the thread can be kept
+/// where it is, for ever, while the session goes on with another. (On Windows the runtime turns such exceptions into
+/// SEHException by itself.)
 /// </summary>
 internal static unsafe class UncaughtNativeError
 {
@@ -41,9 +42,10 @@ internal static unsafe class UncaughtNativeError
     private static string Message()
     {
         CurrentException(out nint exception);
-        // The layout of std::type_info: its table of functions, then its name. Only what derives from std::exception has what().
+        // A std::type_info is its table of functions, then its name. Only what derives from std::exception has what().
         string type = exception == 0 ? "" : Marshal.PtrToStringUTF8(((nint*)CurrentExceptionType())[1]) ?? "";
-        if (!type.StartsWith("N3c10", StringComparison.Ordinal) && !type.StartsWith("St", StringComparison.Ordinal)) return "";
+        bool hasWhat = type.StartsWith("N3c10", StringComparison.Ordinal) || type.StartsWith("St", StringComparison.Ordinal);
+        if (!hasWhat) return "";
 
         // Two destructors come before what().
         var what = (delegate* unmanaged<nint, nint>)(*(nint**)exception)[2];
@@ -53,7 +55,9 @@ internal static unsafe class UncaughtNativeError
     [DllImport("libstdc++.so.6", EntryPoint = "_ZSt13set_terminatePFvvE")]
     private static extern delegate* unmanaged<void> SetTerminate(delegate* unmanaged<void> handler);
 
-    /// <summary><c>std::exception_ptr std::current_exception()</c>; on x64 such a result is written to where the argument points.</summary>
+    /// <summary>
+    /// <c>std::exception_ptr std::current_exception()</c>; on x64 such a result is written to where the argument points.
+    /// </summary>
     [DllImport("libstdc++.so.6", EntryPoint = "_ZSt17current_exceptionv")]
     private static extern void CurrentException(out nint exception);
 

@@ -1,15 +1,19 @@
 namespace EmbeddingWrapper.Repl.Prompt.Terminal;
 
 /// <summary>
-/// Reads submissions from a person at a terminal: cursor keys, history, Tab, several lines. (RadLine 0.6.0, the one line editor
-/// that could be had as a package, overwrites earlier output when a line is added, hands a command only the line that the cursor
-/// is in, and knows no wide characters.)
+/// Reads submissions from a person at a terminal: cursor keys, history, Tab, several lines. (RadLine 0.6.0, the one line
+/// editor that could be had as a package, overwrites earlier output when a line is added, hands a command only the line that
+/// the cursor is in, and knows no wide characters.)
 /// </summary>
 /// <param name="output">The terminal.</param>
-/// <param name="isComplete">Whether Enter ends a text; the other argument: more keys are there already, as in a paste.</param>
+/// <param name="isComplete">
+/// Whether Enter ends a text; the other argument: more keys are there already, as in a paste.
+/// </param>
 /// <param name="complete">What Tab can do at a place of a text.</param>
-internal sealed class LineEditor(TextWriter output, Func<string, bool, bool> isComplete, Func<string, int, Completion> complete)
+internal sealed class LineEditor(
+    TextWriter output, Func<string, bool, bool> isComplete, Func<string, int, Completion> complete)
 {
+    private const ConsoleModifiers Ctrl = ConsoleModifiers.Control, Alt = ConsoleModifiers.Alt;
     private const string Indentation = "    ";
 
     private readonly EditedText _edited = new();
@@ -29,16 +33,16 @@ internal sealed class LineEditor(TextWriter output, Func<string, bool, bool> isC
             bool more = Console.KeyAvailable;
             switch (key)
             {
-                case { Key: ConsoleKey.D, Modifiers: ConsoleModifiers.Control } when _edited.Text.Length == 0:
+                case { Key: ConsoleKey.D, Modifiers: Ctrl } when _edited.Text.Length == 0:
                     Leave();
                     return null;
 
-                case { Key: ConsoleKey.C, Modifiers: ConsoleModifiers.Control }:
+                case { Key: ConsoleKey.C, Modifiers: Ctrl }:
                     Leave();
                     _edited.Set("");
                     break;
 
-                case { KeyChar: '\r' or '\n', Modifiers: not ConsoleModifiers.Alt } when EndsHere(more):
+                case { KeyChar: '\r' or '\n', Modifiers: not Alt } when EndsHere(more):
                     Leave();
                     _history.Add(_edited.Text);
                     return _edited.Text;
@@ -81,23 +85,23 @@ internal sealed class LineEditor(TextWriter output, Func<string, bool, bool> isC
         switch (key.Key, key.Modifiers)
         {
             case (ConsoleKey.Backspace, _): _edited.Backspace(); break;
-            case (ConsoleKey.Delete, _) or (ConsoleKey.D, ConsoleModifiers.Control): _edited.Delete(); break;
-            case (ConsoleKey.LeftArrow, ConsoleModifiers.Control) or (ConsoleKey.B, ConsoleModifiers.Alt): _edited.WordLeft(); break;
-            case (ConsoleKey.RightArrow, ConsoleModifiers.Control) or (ConsoleKey.F, ConsoleModifiers.Alt): _edited.WordRight(); break;
-            case (ConsoleKey.LeftArrow, _) or (ConsoleKey.B, ConsoleModifiers.Control): _edited.Left(); break;
-            case (ConsoleKey.RightArrow, _) or (ConsoleKey.F, ConsoleModifiers.Control): _edited.Right(); break;
-            case (ConsoleKey.Home, _) or (ConsoleKey.A, ConsoleModifiers.Control): _edited.Home(); break;
-            case (ConsoleKey.End, _) or (ConsoleKey.E, ConsoleModifiers.Control): _edited.End(); break;
-            case (ConsoleKey.UpArrow, _) or (ConsoleKey.P, ConsoleModifiers.Control):
+            case (ConsoleKey.Delete, _) or (ConsoleKey.D, Ctrl): _edited.Delete(); break;
+            case (ConsoleKey.LeftArrow, Ctrl) or (ConsoleKey.B, Alt): _edited.WordLeft(); break;
+            case (ConsoleKey.RightArrow, Ctrl) or (ConsoleKey.F, Alt): _edited.WordRight(); break;
+            case (ConsoleKey.LeftArrow, _) or (ConsoleKey.B, Ctrl): _edited.Left(); break;
+            case (ConsoleKey.RightArrow, _) or (ConsoleKey.F, Ctrl): _edited.Right(); break;
+            case (ConsoleKey.Home, _) or (ConsoleKey.A, Ctrl): _edited.Home(); break;
+            case (ConsoleKey.End, _) or (ConsoleKey.E, Ctrl): _edited.End(); break;
+            case (ConsoleKey.UpArrow, _) or (ConsoleKey.P, Ctrl):
                 if (!_edited.Up()) Recall(_history.Previous(_edited.Text));
                 break;
-            case (ConsoleKey.DownArrow, _) or (ConsoleKey.N, ConsoleModifiers.Control):
+            case (ConsoleKey.DownArrow, _) or (ConsoleKey.N, Ctrl):
                 if (!_edited.Down()) Recall(_history.Next());
                 break;
-            case (ConsoleKey.U, ConsoleModifiers.Control): _edited.DeleteToLineStart(); break;
-            case (ConsoleKey.K, ConsoleModifiers.Control): _edited.DeleteToLineEnd(); break;
-            case (ConsoleKey.W, ConsoleModifiers.Control): _edited.DeleteWord(); break;
-            case (ConsoleKey.L, ConsoleModifiers.Control): _screen.Clear(); break;
+            case (ConsoleKey.U, Ctrl): _edited.DeleteToLineStart(); break;
+            case (ConsoleKey.K, Ctrl): _edited.DeleteToLineEnd(); break;
+            case (ConsoleKey.W, Ctrl): _edited.DeleteWord(); break;
+            case (ConsoleKey.L, Ctrl): _screen.Clear(); break;
             default:
                 if (!char.IsControl(key.KeyChar)) _edited.Insert(key.KeyChar.ToString());
                 break;

@@ -1,0 +1,42 @@
+using EmbeddingWrapper.Repl.Prompt;
+using static EmbeddingWrapper.ReplTests.Shared;
+
+namespace EmbeddingWrapper.ReplTests;
+
+/// <summary>What is shown on a page of a session at the prompt is what happens.</summary>
+public class DocumentationTests
+{
+    [Theory]
+    [InlineData("README.md", "## Explore")]
+    [InlineData("src/Embedding.Wrapper.Repl/PROMPTS.md", "## This one")]
+    public void SessionsOnAPageAreWhatHappens(string page, string heading)
+    {
+        string[] session = [.. Block(page, heading, "text").Where(line => !line.StartsWith('$'))];
+        using var output = new StringWriter { NewLine = "\n" };
+        var shell = new Shell(output, output);
+        foreach (string line in session.Where(line => line.StartsWith("> ", StringComparison.Ordinal)))
+        {
+            output.WriteLine(line);
+            shell.Piped(new StringReader(line[2..]));
+        }
+        Assert.NotEmpty(session);
+        Assert.Equal(session, output.ToString().TrimEnd('\n').Split('\n'));
+    }
+
+    [Fact]
+    public async Task TheExampleOfTheReadmeCanBePasted()
+    {
+        string[] code = Block("README.md", "## An example", "csharp");
+        Ran ran = await Start("dotnet", [Shared.Program, "repl"], string.Join('\n', code));
+        IEnumerable<string> expected = code.Where(line => line.StartsWith("Console.", StringComparison.Ordinal))
+            .Select(line => $"{line.Split("// ")[1]}\n");
+        Assert.Equal(new Ran(0, string.Concat(expected), ""), ran);
+    }
+
+    /// <summary>The lines of the first block of a language below a heading.</summary>
+    private static string[] Block(string page, string heading, string language) =>
+        [.. File.ReadLines(Path.Combine(Root, page))
+            .SkipWhile(line => line != heading)
+            .SkipWhile(line => line != $"```{language}").Skip(1)
+            .TakeWhile(line => line != "```")];
+}
