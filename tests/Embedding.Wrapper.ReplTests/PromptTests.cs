@@ -102,27 +102,6 @@ public class PromptTests
     public void GradientModeHoldsFromLineToLine() =>
         Assert.Equal("false", Value("var off = torch.no_grad();", "await Task.Delay(1);", "torch.is_grad_enabled()"));
 
-    [Theory]
-    [InlineData("while(true);")]
-    [InlineData("while (true) zeros(10).sum().Dispose();")]
-    [InlineData("while (true) { try { while (true) ; } catch (Exception) { } }")]
-    [InlineData("System.Threading.Thread.Sleep(-1);")]
-    [InlineData("await Task.Delay(-1);")]
-    [InlineData("await Task.Yield(); while (true) ;")]
-    public void ALineThatRunsCanBeStopped(string line)
-    {
-        var session = new Session(new ScriptGlobals(TextWriter.Null, []), Root);
-        session.Run("var x = 5;");
-        using var timer = new Timer(_ => session.Stop(), null, 200, 200);
-
-        Assert.Equal(new Outcome(null, Failure.Stopped), session.Run(line));
-        // The second abort on one thread would never arrive.
-        Assert.Equal(new Outcome(null, Failure.Stopped), session.Run(line));
-
-        timer.Change(-1, -1);
-        Assert.Equal(new Outcome("5", null), session.Run("x"));
-    }
-
     [Fact]
     public void AMissingLibTorchIsToldInOneSentence()
     {

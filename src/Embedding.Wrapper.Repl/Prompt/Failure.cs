@@ -37,6 +37,10 @@ internal sealed partial record Failure(string Line, string Details)
     /// <summary>A line that Ctrl-C stopped.</summary>
     public static Failure Stopped { get; } = new("Stopped.", "Stopped by Ctrl-C.");
 
+    /// <summary>A line that Ctrl-C could not stop.</summary>
+    public static Failure LeftBehind { get; } = new(
+        "Left behind.", "It runs on in the background, until its call into a library or native code returns.");
+
     /// <summary>
     /// What the compiler adds to an unknown name: twice as long as the message, and seldom what is wrong at a prompt.
     /// </summary>

@@ -21,7 +21,8 @@ internal static class Help
 
         Tab completes members, names of arguments and variables; twice, it lists them. Up and down go through the history.
         Enter goes to a new line while the text is not complete; an empty line ends it all the same. Alt-Enter always does.
-        Ctrl-C clears what is being typed, and stops a line that runs. A native call (one large matmul, say) cannot be
-        stopped: the line ends when the call returns. Ctrl-\ ends the process.
+        Ctrl-C clears what is being typed, and stops a line that runs: its loops at their next turn, its sleep at once.
+        A native call (one large matmul, say) and a library's own loop cannot be stopped: the line ends after it. Pressed
+        again, Ctrl-C leaves such a line behind: it runs on in the background. Ctrl-\ ends the process.
         """;
 }

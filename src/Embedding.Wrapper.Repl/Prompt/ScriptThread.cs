@@ -1,62 +1,102 @@
 using System.Collections.Concurrent;
-using System.Runtime;
 using System.Runtime.InteropServices;
 
 namespace EmbeddingWrapper.Repl.Prompt;
 
 /// <summary>
 /// Runs the lines of a session, all on one thread, because libtorch's gradient mode and TorchSharp's dispose scopes belong
-/// to a thread: <c>no_grad()</c> in one line is meant to hold in the next. A thread whose line was stopped is not used
-/// again: the second abort on one thread never arrives (.NET 10.0).
+/// to a thread: <c>no_grad()</c> in one line is meant to hold in the next.
 /// </summary>
-internal sealed class ScriptThread
+/// <param name="stillRunning">Called when a line that is to stop has not stopped after a while.</param>
+internal sealed class ScriptThread(Action stillRunning)
 {
+    private static readonly TimeSpan s_forLoops = TimeSpan.FromMilliseconds(200), s_forSleepers = TimeSpan.FromSeconds(1);
+
     private readonly Lock _gate = new();
     private Worker? _worker;
-    private CancellationTokenSource? _running;
+    private Line? _running;
 
     /// <summary>Runs <paramref name="body"/> and what it awaits to the end.</summary>
     /// <exception cref="OperationCanceledException">It was stopped by <see cref="Stop"/>.</exception>
+    /// <exception cref="TimeoutException">It could not be stopped, and was left behind.</exception>
     /// <exception cref="ExternalException">
     /// libtorch refused, in a function of TorchSharp that does not hand the error on.
     /// </exception>
     public void Run(Func<Task> body)
     {
-        using var stop = new CancellationTokenSource();
-        Task line;
+        var line = new Line(body);
+        Worker worker;
         lock (_gate)
         {
-            _running = stop;
-            line = (_worker ??= new Worker()).Start(body, stop.Token);
+            _running = line;
+            worker = _worker ??= new Worker();
+            worker.Start(line);
         }
         try
         {
-            line.GetAwaiter().GetResult();
+            line.End.Task.GetAwaiter().GetResult();
         }
         finally
         {
             lock (_gate)
             {
                 _running = null;
-                if (stop.IsCancellationRequested || !_worker.IsAlive)
+                if (!worker.IsFree)
                 {
-                    _worker.Retire();
+                    worker.Retire();
                     _worker = null;
                 }
             }
         }
-        stop.Token.ThrowIfCancellationRequested();
+        line.Stop.Token.ThrowIfCancellationRequested();
     }
 
-    /// <summary>Stops the line that runs, if any. In native code it goes on until that returns.</summary>
-    public void Stop()
+    /// <summary>
+    /// Stops the line that runs, if any: what it awaits is no longer waited for, its next <see cref="LoopChecks.Go"/> ends
+    /// it, and if it sleeps it is woken. Asked once more it is left behind, in a native call or wherever it is.
+    /// </summary>
+    /// <returns>Whether a line ran.</returns>
+    public bool Stop()
     {
         lock (_gate)
         {
-            if (_running is null || _running.IsCancellationRequested) return;
-            _worker!.Interrupt();
-            _ = _running.CancelAsync();
+            if (_running is not { } line) return false;
+            if (line.Flag.IsUp)
+            {
+                line.End.TrySetException(new TimeoutException());
+                return true;
+            }
+            line.Flag.Raise();
+            _ = line.Stop.CancelAsync();
+            _ = Insist(line, _worker!);
+            return true;
         }
+    }
+
+    private async Task Insist(Line line, Worker worker)
+    {
+        await Task.Delay(s_forLoops).ConfigureAwait(false);
+        lock (_gate)
+        {
+            if (_running != line) return;
+            worker.Interrupt();
+        }
+        await Task.Delay(s_forSleepers).ConfigureAwait(false);
+        bool runs;
+        lock (_gate) runs = _running == line;
+        if (runs) stillRunning();
+    }
+
+    /// <summary>A line that runs.</summary>
+    private sealed class Line(Func<Task> body)
+    {
+        public Func<Task> Body => body;
+
+        public TaskCompletionSource End { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public StopFlag Flag { get; } = new();
+
+        public CancellationTokenSource Stop { get; } = new();
     }
 
     /// <summary>
@@ -66,8 +106,7 @@ internal sealed class ScriptThread
     {
         private readonly BlockingCollection<Action> _queue = [];
         private readonly Thread _thread;
-        private volatile TaskCompletionSource? _line;
-        private volatile bool _stuck;
+        private volatile Line? _line;
 
         public Worker()
         {
@@ -75,17 +114,16 @@ internal sealed class ScriptThread
             _thread.Start();
         }
 
-        public bool IsAlive => !_stuck;
+        /// <summary>The last line came to its end, and no exception of C++ holds the thread.</summary>
+        public bool IsFree => _line is null;
 
-        public Task Start(Func<Task> body, CancellationToken stop)
+        public void Start(Line line)
         {
-            var line = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             _line = line;
-            _queue.Add(() => Run(body, stop, line), CancellationToken.None);
-            return line.Task;
+            _queue.Add(() => Run(line));
         }
 
-        /// <summary>Wakes a line that sleeps or waits: the abort of <see cref="ControlledExecution"/> does not.</summary>
+        /// <summary>Wakes a line that sleeps or waits.</summary>
         public void Interrupt() => _thread.Interrupt();
 
         public void Retire() => _queue.CompleteAdding();
@@ -105,45 +143,42 @@ internal sealed class ScriptThread
         private void Work()
         {
             SetSynchronizationContext(this);
-            UncaughtNativeError.OnThisThread(message =>
+            UncaughtNativeError.OnThisThread(message => _line?.End.TrySetException(new ExternalException(message)));
+            while (!_queue.IsCompleted)
             {
-                _stuck = true;
-                _line?.TrySetException(new ExternalException(message));
-            });
-            try
-            {
-                foreach (Action action in _queue.GetConsumingEnumerable()) action();
-            }
-            catch (ThreadInterruptedException)
-            {
-                // The line came to its end just when it was to be stopped.
+                try
+                {
+                    foreach (Action action in _queue.GetConsumingEnumerable()) action();
+                }
+                catch (ThreadInterruptedException)
+                {
+                    // The line that was to be woken had just come to its end.
+                }
             }
         }
 
-        private void Run(Func<Task> body, CancellationToken stop, TaskCompletionSource line)
+        private void Run(Line line)
         {
+            LoopChecks.Watch(line.Flag);
             try
             {
-                // Obsolete as a warning: an abort can leave anything half done. That is what Ctrl-C at a prompt is for.
-#pragma warning disable SYSLIB0046
-                ControlledExecution.Run(() => Pump(body(), stop), stop);
-#pragma warning restore SYSLIB0046
-                line.TrySetResult();
-            }
-            catch (Exception) when (stop.IsCancellationRequested)
-            {
-                line.TrySetCanceled(stop);
+                Pump(line);
+                _line = null;
+                line.End.TrySetResult();
             }
             catch (Exception error)
             {
-                line.TrySetException(error);
+                _line = null;
+                if (line.Flag.IsUp) line.End.TrySetCanceled();
+                else line.End.TrySetException(error);
             }
         }
 
-        private void Pump(Task task, CancellationToken stop)
+        private void Pump(Line line)
         {
+            Task task = line.Body();
             task.ContinueWith(_ => Post(_ => { }, null), TaskScheduler.Default);
-            while (!task.IsCompleted) _queue.Take(stop)();
+            while (!task.IsCompleted) _queue.Take(line.Stop.Token)();
             task.GetAwaiter().GetResult();
         }
     }

@@ -31,7 +31,7 @@ internal sealed class Session
         "TorchSharp", "TorchSharp.torch", "EmbeddingWrapper", // the name of a type stands for 'using static'
     ];
 
-    private readonly ScriptThread _thread = new();
+    private readonly ScriptThread _thread;
     private readonly ScriptOptions _options;
     private readonly Task<ScriptState<object>> _start;
     private readonly Task _libTorch;
@@ -40,10 +40,13 @@ internal sealed class Session
     /// <summary>Returns at once: the compiler and libtorch load while the first line is typed.</summary>
     /// <param name="globals">What the scripts can name.</param>
     /// <param name="folder">Where <c>#load</c> and <c>#r</c> look.</param>
-    public Session(ScriptGlobals globals, string folder)
+    /// <param name="stillRunning">Called when a line that is to stop goes on for a while.</param>
+    public Session(ScriptGlobals globals, string folder, Action? stillRunning = null)
     {
+        _thread = new ScriptThread(stillRunning ?? (() => { }));
         _options = ScriptOptions.Default
             .AddReferences(typeof(Enumerable).Assembly, typeof(torch).Assembly, typeof(Embedding).Assembly)
+            .AddReferences(typeof(LoopChecks).Assembly) // that of the globals alone is under an alias of the engine's
             .AddImports(s_usings)
             .WithLanguageVersion(LanguageVersion.Latest)
             .WithSourceResolver(ScriptSourceResolver.Default.WithBaseDirectory(folder))
@@ -59,9 +62,14 @@ internal sealed class Session
     /// <param name="path">The file that the text was read from, for messages.</param>
     public Outcome Run(string text, string path = "")
     {
-        Script<object> script = Continue(text, path);
-        Diagnostic[] errors = [.. script.Compile().Where(diagnostic => diagnostic.Severity == DiagnosticSeverity.Error)];
-        if (errors.Length > 0) return new Outcome(null, Failure.Of(errors));
+        text = Submission.WithoutUsingVar(text);
+        Script<object> script = Continue(LoopChecks.AddTo(text), path);
+        if (Errors(script).Length > 0)
+        {
+            // Once more as it was typed, for the columns.
+            script = Continue(text, path);
+            if (Errors(script) is { Length: > 0 } errors) return new Outcome(null, Failure.Of(errors));
+        }
         bool hasValue = HasValue(script.GetCompilation());
 
         // While TorchSharp looks for libtorch the console is silenced.
@@ -72,13 +80,18 @@ internal sealed class Session
         {
             _thread.Run(async () =>
             {
-                state = await script.RunFromAsync(State, catchException: error => error is not ThreadAbortException);
+                state = await script.RunFromAsync(State, catchException: _ => true);
                 if (hasValue && state.Exception is null) value = Echo.Text(state.ReturnValue);
             });
         }
         catch (OperationCanceledException)
         {
+            _state = state ?? _state;
             return new Outcome(null, Failure.Stopped);
+        }
+        catch (TimeoutException)
+        {
+            return new Outcome(null, Failure.LeftBehind);
         }
         catch (Exception error)
         {
@@ -89,8 +102,9 @@ internal sealed class Session
         return state?.Exception is { } exception ? new Outcome(null, Failure.Of(exception, path)) : new Outcome(value, null);
     }
 
-    /// <summary>Stops the submission that runs.</summary>
-    public void Stop() => _thread.Stop();
+    /// <summary>Stops the submission that runs; called again, leaves it behind.</summary>
+    /// <returns>Whether one ran.</returns>
+    public bool Stop() => _thread.Stop();
 
     /// <summary>The names that can stand at <paramref name="position"/> of <paramref name="text"/>.</summary>
     public Completion Complete(string text, int position) =>
@@ -106,7 +120,10 @@ internal sealed class Session
     private ScriptState<object> State => _state ?? _start.GetAwaiter().GetResult();
 
     private Script<object> Continue(string text, string path) =>
-        State.Script.ContinueWith<object>(Submission.WithoutUsingVar(text), _options.WithFilePath(path));
+        State.Script.ContinueWith<object>(text, _options.WithFilePath(path));
+
+    private static Diagnostic[] Errors(Script script) =>
+        [.. script.Compile().Where(diagnostic => diagnostic.Severity == DiagnosticSeverity.Error)];
 
     private static bool HasValue(Compilation compilation)
     {

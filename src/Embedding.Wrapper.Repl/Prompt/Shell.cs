@@ -146,5 +146,6 @@ internal sealed class Shell(TextWriter output, TextWriter error, bool colour = f
     }
 
     private static Session NewSession(TextWriter output, IReadOnlyList<string>? args) =>
-        new(new ScriptGlobals(output, args ?? []), Environment.CurrentDirectory);
+        new(new ScriptGlobals(output, args ?? []), Environment.CurrentDirectory,
+            () => output.WriteLine("Still running, in a native call or in a library. Ctrl-C again leaves it behind."));
 }

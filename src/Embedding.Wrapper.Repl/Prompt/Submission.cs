@@ -7,7 +7,9 @@ namespace EmbeddingWrapper.Repl.Prompt;
 /// <summary>What the text of a submission says before it is compiled.</summary>
 internal static class Submission
 {
-    private static readonly CSharpParseOptions s_script = new(LanguageVersion.Latest, kind: SourceCodeKind.Script);
+    /// <summary>How the engine reads a submission.</summary>
+    public static CSharpParseOptions ScriptOptions { get; } = new(LanguageVersion.Latest, kind: SourceCodeKind.Script);
+
     private static readonly CSharpParseOptions s_program = new(LanguageVersion.Latest);
 
     /// <summary>Whether <paramref name="text"/> can be run as it is, or refused, without waiting for another line.</summary>
@@ -18,7 +20,7 @@ internal static class Submission
     /// </param>
     public static bool IsComplete(string text, bool moreFollows = false)
     {
-        SyntaxTree tree = CSharpSyntaxTree.ParseText(WithoutUsingVar(text), s_script);
+        SyntaxTree tree = CSharpSyntaxTree.ParseText(WithoutUsingVar(text), ScriptOptions);
         Diagnostic[] errors = [.. tree.GetDiagnostics().Where(found => found.Severity == DiagnosticSeverity.Error)];
 
         // The engine takes an open raw string literal for complete.

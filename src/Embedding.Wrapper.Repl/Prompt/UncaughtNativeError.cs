@@ -34,7 +34,17 @@ internal static unsafe class UncaughtNativeError
         if (t_report is { } report)
         {
             report(Message());
-            Thread.Sleep(Timeout.Infinite);
+            while (true)
+            {
+                try
+                {
+                    Thread.Sleep(Timeout.Infinite);
+                }
+                catch (ThreadInterruptedException)
+                {
+                    // Ctrl-C came at the same time.
+                }
+            }
         }
         s_previous();
     }
