@@ -25,7 +25,7 @@ internal sealed record StepCase(string Optimizer, long Rows, long Width, long Ba
         for (int i = 0; i < Rounds + Batches; i++)
         {
             long start = Stopwatch.GetTimestamp();
-            optimizer.zero_grad();
+            embedding.zero_grad(); // gradients become null, as in PyTorch; TorchSharp's SGD would fill them and the next ones be appended
             using (Tensor found = embedding.forward(batches[i % Batches])) found.backward([upstream]);
             long middle = Stopwatch.GetTimestamp();
             optimizer.step();
