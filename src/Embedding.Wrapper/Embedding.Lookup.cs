@@ -14,10 +14,10 @@ public partial class Embedding
     /// <param name="indices">Row numbers, each from 0 to the number of rows - 1. None gives an empty tensor.</param>
     /// <returns><c>[n, D]</c>, with gradients, as <see cref="forward"/> gives it. The caller disposes it.</returns>
     /// <exception cref="ArgumentOutOfRangeException">An index is outside the table.</exception>
-    /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
+    /// <exception cref="ObjectDisposedException">The layer or its weight is disposed.</exception>
     public Tensor Lookup(params ReadOnlySpan<long> indices)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        ThrowIfDisposed();
         using Tensor input = ToTensor(indices);
         return forward(input);
     }
@@ -26,6 +26,10 @@ public partial class Embedding
     /// Copies rows of a table on the CPU into memory of the caller's: no tensor, no gradients. With <see cref="MaxNorm"/>, or a
     /// table that is not contiguous, it takes the way of <see cref="forward"/> and gives what that gives.
     /// </summary>
+    /// <remarks>
+    /// A weight that is assigned, moved, converted or given other memory is followed. One whose shape is changed in place over the same
+    /// memory (<c>transpose_</c>) is not: to ask for the shape would take longer than to copy a row. Assign another parameter instead.
+    /// </remarks>
     /// <typeparam name="T">
     /// The element type of the table: <see cref="float"/>, <see cref="double"/>, <see cref="Half"/>, <see cref="BFloat16"/>, or for
     /// integer tables theirs.
@@ -33,9 +37,11 @@ public partial class Embedding
     /// <param name="indices">Row numbers, each from 0 to the number of rows - 1.</param>
     /// <param name="destination">Receives <c>indices.Length * D</c> numbers, row after row. Its length must be exactly that.</param>
     /// <exception cref="ArgumentOutOfRangeException">An index is outside the table. Nothing is written then.</exception>
-    /// <exception cref="ArgumentException"><paramref name="destination"/> has another length or element type.</exception>
-    /// <exception cref="InvalidOperationException">The table is not on the CPU.</exception>
-    /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
+    /// <exception cref="ArgumentException">
+    /// <paramref name="destination"/> has another length or element type, or overlaps the table or the indices.
+    /// </exception>
+    /// <exception cref="InvalidOperationException">The table is not on the CPU, not 2-D, or sparse.</exception>
+    /// <exception cref="ObjectDisposedException">The layer or its weight is disposed.</exception>
     public void Lookup<T>(ReadOnlySpan<long> indices, Span<T> destination) where T : unmanaged => CopyRows(indices, destination);
 
     /// <inheritdoc cref="Lookup{T}(ReadOnlySpan{long}, Span{T})"/>
@@ -45,7 +51,7 @@ public partial class Embedding
         where TIndex : unmanaged, IBinaryInteger<TIndex>
         where T : unmanaged
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        ThrowIfDisposed();
         RowCopy rows = _rows is { } known && known.IsStillAt(_weight) ? known : _rows = RowCopy.Of(_weight, MaxNorm is null);
         if (rows.Dtype != ElementType<T>())
             throw new ArgumentException($"The table holds {rows.Dtype}, and the destination {typeof(T).Name}.", nameof(destination));

@@ -18,11 +18,17 @@ public partial class Embedding
     /// <param name="skip">Names to leave alone. Default: none.</param>
     /// <returns>The names that were missing and those that were not expected.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="source"/> is null.</exception>
-    /// <exception cref="InvalidOperationException">A name is missing or not expected, or the shape is another one. Nothing is copied then.</exception>
+    /// <exception cref="ArgumentException">A tensor that is looked for is null.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// A name is missing or not expected, the shape is another one, or libtorch cannot copy the tensor: a sparse one, one of the meta
+    /// device, one that overlaps the weight. Nothing is copied then.
+    /// </exception>
+    /// <exception cref="ObjectDisposedException">The layer, its weight or a tensor that is looked for is disposed.</exception>
     public override (IList<string> missing_keys, IList<string> unexpected_keyes) load_state_dict(
         Dictionary<string, Tensor> source, bool strict = true, IList<string>? skip = null)
     {
         ArgumentNullException.ThrowIfNull(source);
+        ThrowIfDisposed();
         Dictionary<string, Tensor> present = state_dict();
         var faults = new List<string>();
         if (strict)
@@ -32,7 +38,9 @@ public partial class Embedding
         }
         foreach (string key in Considered(source.Keys.Intersect(present.Keys)))
         {
-            string given = Shape(source[key]), wanted = Shape(present[key]);
+            Tensor tensor = source[key] ?? throw new ArgumentException($"The tensor \"{key}\" is null.", nameof(source));
+            NativeErrors.ThrowIfNullOrDisposed(tensor, key);
+            string given = Shape(tensor), wanted = Shape(present[key]);
             if (given != wanted)
                 faults.Add($"size mismatch for {key}: copying a param with shape {given} from checkpoint, the shape in current model is {wanted}.");
         }
@@ -41,7 +49,14 @@ public partial class Embedding
             throw new InvalidOperationException(
                 $"Error(s) in loading state_dict for {GetType().Name}:\n\t{string.Join("\n\t", faults)}");
         }
-        return base.load_state_dict(source, strict, skip);
+        try
+        {
+            return base.load_state_dict(source, strict, skip);
+        }
+        catch (ExternalException error)
+        {
+            throw NativeErrors.Translate(error);
+        }
 
         IEnumerable<string> Considered(IEnumerable<string> keys) => keys.Except(skip ?? []);
 
@@ -69,8 +84,10 @@ public partial class Embedding
     /// <param name="device">The new device.</param>
     /// <inheritdoc cref="_to(ScalarType, bool)"/>
     /// <param name="dtype"/><param name="non_blocking"/>
+    /// <exception cref="ArgumentNullException"><paramref name="device"/> is null.</exception>
     protected override nn.Module _to(Device device, ScalarType dtype, bool non_blocking)
     {
+        ArgumentNullException.ThrowIfNull(device);
         ThrowIfNotConvertible(dtype);
         return base._to(device, dtype, non_blocking);
     }
@@ -81,13 +98,14 @@ public partial class Embedding
     /// <param name="non_blocking">Whether a copy between devices may be asynchronous.</param>
     protected override void _toEpilog(ScalarType? dtype, Device? device, bool non_blocking)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        ThrowIfDisposed();
         ScalarType target = _weight.is_floating_point() || _weight.is_complex() ? dtype ?? _weight.dtype : _weight.dtype;
         using Tensor? grad = _weight.grad;
         try
         {
             MoveData(_weight);
             if (grad is not null) MoveData(grad);
+            _rows = null;
         }
         catch (ExternalException error)
         {
@@ -128,8 +146,9 @@ public partial class Embedding
     private static void ThrowIfNotConvertible(ScalarType dtype)
     {
         if (is_floating_point(dtype) || is_complex(dtype)) return;
+        string name = TensorDisplay.KnownDtypeName(dtype) ?? dtype.ToString();
         throw new ArgumentException(
-            $"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype=torch.{TensorDisplay.DtypeName(dtype)}",
+            $"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype=torch.{name}",
             nameof(dtype));
     }
 }

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Text;
 using EmbeddingWrapper.Native;
+using TorchSharp;
 using TorchSharp.Modules;
 using TorchSharp.Utils;
 using static TorchSharp.torch;
@@ -59,9 +60,11 @@ public partial class Embedding : nn.Module<Tensor, Tensor>
     /// <param name="device">Where the table lives. Default: TorchSharp's default device.</param>
     /// <param name="dtype">A floating-point type. Default: TorchSharp's default type, float32 unless changed.</param>
     /// <exception cref="ArgumentOutOfRangeException">
-    /// A size is negative, or <paramref name="paddingIdx"/> is outside the table.
+    /// A size is negative, the table would have more bytes than a 64-bit number counts, or <paramref name="paddingIdx"/> is outside it.
     /// </exception>
     /// <exception cref="ArgumentException"><paramref name="dtype"/> is not a floating-point type.</exception>
+    /// <exception cref="InvalidOperationException">The <paramref name="device"/> is not there.</exception>
+    /// <exception cref="OutOfMemoryException">There is no memory for the table.</exception>
     public Embedding(long numEmbeddings, long embeddingDim,
         long? paddingIdx = null, double? maxNorm = null, double normType = 2.0,
         bool scaleGradByFreq = false, bool sparse = false,
@@ -119,11 +122,12 @@ public partial class Embedding : nn.Module<Tensor, Tensor>
     /// <paramref name="embeddings"/> is not 2-dimensional, or is of an integer type and not to be frozen.
     /// </exception>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="paddingIdx"/> is outside the table.</exception>
+    /// <exception cref="ObjectDisposedException"><paramref name="embeddings"/> is disposed.</exception>
     public static Embedding FromPretrained(Tensor embeddings, bool freeze = true,
         long? paddingIdx = null, double? maxNorm = null, double normType = 2.0,
         bool scaleGradByFreq = false, bool sparse = false)
     {
-        ArgumentNullException.ThrowIfNull(embeddings);
+        NativeErrors.ThrowIfNullOrDisposed(embeddings);
         if (embeddings.dim() != 2)
         {
             throw new ArgumentException(
@@ -191,7 +195,7 @@ public partial class Embedding : nn.Module<Tensor, Tensor>
     /// holds it, an optimizer for instance, and to the collector.
     /// </summary>
     /// <exception cref="ArgumentNullException">Set to null: TorchSharp has no place for a layer without its parameter, as PyTorch has.</exception>
-    /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
+    /// <exception cref="ObjectDisposedException">The layer, or the parameter to be set, is disposed.</exception>
     public Parameter Weight
     {
         get
@@ -201,7 +205,7 @@ public partial class Embedding : nn.Module<Tensor, Tensor>
         }
         set
         {
-            ArgumentNullException.ThrowIfNull(value);
+            NativeErrors.ThrowIfNullOrDisposed(value);
             ObjectDisposedException.ThrowIf(_disposed, this);
             if (ReferenceEquals(value, _weight)) return;
             _weight = value;
@@ -226,17 +230,22 @@ public partial class Embedding : nn.Module<Tensor, Tensor>
     /// An index is negative or not below the number of rows. On CUDA libtorch does not report it: there such an index ends the
     /// process's CUDA context, unless <see cref="CheckIndices"/> is set.
     /// </exception>
-    /// <exception cref="ArgumentException">The indices are neither int64 nor int32, or are on another device than the weight.</exception>
+    /// <exception cref="ArgumentException">The indices are neither int64 nor int32, are sparse, or are on another device than the weight.</exception>
     /// <exception cref="InvalidOperationException">libtorch refused otherwise: the assigned weight is not 2-D, for instance.</exception>
-    /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
+    /// <exception cref="ObjectDisposedException">The layer, its weight or <paramref name="input"/> is disposed.</exception>
+    /// <exception cref="OutOfMemoryException">There is no memory for the result.</exception>
     public override Tensor forward(Tensor input)
     {
-        ArgumentNullException.ThrowIfNull(input);
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        NativeErrors.ThrowIfNullOrDisposed(input);
+        ThrowIfDisposed();
         try
         {
             if (CheckIndices || MaxNorm is not null) NativeErrors.ThrowIfIndexOutOfRange(input, _weight);
-            if (MaxNorm is double maxNorm) TorchScript.EmbeddingRenorm(_weight, input, maxNorm, NormType);
+            if (MaxNorm is double maxNorm)
+            {
+                ThrowIfPaddingOutsideWeight(); // libtorch looks after it has written rows
+                TorchScript.EmbeddingRenorm(_weight, input, maxNorm, NormType);
+            }
             return _native.Forward(input);
         }
         catch (ExternalException error)
@@ -249,11 +258,12 @@ public partial class Embedding : nn.Module<Tensor, Tensor>
     /// Fills the table anew from the standard normal distribution, in place, and zeroes the padding row: PyTorch's
     /// <c>reset_parameters</c>. After the same seed, the values of a new layer.
     /// </summary>
-    /// <exception cref="InvalidOperationException">The table is of an integer type.</exception>
-    /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
+    /// <exception cref="InvalidOperationException">The table is of an integer type, or the one assigned lacks the padding row.</exception>
+    /// <exception cref="ObjectDisposedException">The layer or its weight is disposed.</exception>
     public void ResetParameters()
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        ThrowIfDisposed();
+        ThrowIfPaddingOutsideWeight();
         try
         {
             using var grad = no_grad();
@@ -284,10 +294,23 @@ public partial class Embedding : nn.Module<Tensor, Tensor>
     private void UseWeight()
     {
         if (_ownsWeight) _weight.DetachFromDisposeScope();
+        _rows = null; // memory of the weight before may be given to this one
         _native.PointAt(_weight);
         ConditionallyRegisterParameter(WeightName, _weight);
         _deviceType = _weight.device_type;
         _deviceIndex = _weight.device_index;
+    }
+
+    private void ThrowIfDisposed()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (_weight.IsInvalid) throw NativeErrors.Disposed(nameof(Weight));
+    }
+
+    private void ThrowIfPaddingOutsideWeight()
+    {
+        long rows = _weight.dim() > 0 ? _weight.size(0) : 0;
+        if (PaddingIdx >= rows) throw NativeErrors.PaddingOutsideWeight(rows);
     }
 
     private static Parameter NewTable(long numEmbeddings, long embeddingDim, long? paddingIdx, Device? device, ScalarType? dtype)
@@ -298,7 +321,20 @@ public partial class Embedding : nn.Module<Tensor, Tensor>
         if (paddingIdx >= numEmbeddings) throw NativeErrors.PaddingOutOfRange(paddingIdx.Value, numEmbeddings); // 0 of 0 rows
         ScalarType type = dtype ?? get_default_dtype();
         ThrowIfNotTrainable(type, nameof(dtype));
-        return new Parameter(empty(numEmbeddings, embeddingDim, type, device));
+        Int128 bytes = (Int128)numEmbeddings * embeddingDim * type.ElementSize();
+        if (bytes > long.MaxValue)
+        {
+            throw new ArgumentOutOfRangeException(nameof(numEmbeddings), numEmbeddings,
+                $"{numEmbeddings} rows of {embeddingDim} {type} are {bytes} bytes, and {long.MaxValue} is the limit.");
+        }
+        try
+        {
+            return new Parameter(empty(numEmbeddings, embeddingDim, type, device));
+        }
+        catch (ExternalException error)
+        {
+            throw NativeErrors.Translate(error);
+        }
     }
 
     private static void ThrowIfNotTrainable(ScalarType dtype, string argument)

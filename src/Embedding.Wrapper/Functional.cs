@@ -29,13 +29,15 @@ public static class Functional
     /// <exception cref="ArgumentOutOfRangeException">
     /// An index is outside the table, or <paramref name="paddingIdx"/> is.
     /// </exception>
-    /// <exception cref="ArgumentException">The indices are neither int64 nor int32, or are on another device.</exception>
+    /// <exception cref="ArgumentException">The indices are neither int64 nor int32, are sparse, or are on another device.</exception>
     /// <exception cref="InvalidOperationException">libtorch refused otherwise: the weight is not 2-D, for instance.</exception>
+    /// <exception cref="ObjectDisposedException"><paramref name="input"/> or <paramref name="weight"/> is disposed.</exception>
+    /// <exception cref="OutOfMemoryException">There is no memory for the result.</exception>
     public static Tensor Embedding(Tensor input, Tensor weight, long? paddingIdx = null, double? maxNorm = null,
         double normType = 2.0, bool scaleGradByFreq = false, bool sparse = false)
     {
-        ArgumentNullException.ThrowIfNull(input);
-        ArgumentNullException.ThrowIfNull(weight);
+        NativeErrors.ThrowIfNullOrDisposed(input);
+        NativeErrors.ThrowIfNullOrDisposed(weight);
         if (weight.dim() > 0) paddingIdx = NativeErrors.NormalizePaddingIdx(paddingIdx, weight.size(0));
         try
         {

@@ -1,4 +1,5 @@
 using System.Text;
+using EmbeddingWrapper.Native;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -39,9 +40,7 @@ public static partial class TensorDisplay
     /// <exception cref="NotSupportedException">The dtype is one of the quantized ones.</exception>
     public static string Repr(this Tensor tensor)
     {
-        ArgumentNullException.ThrowIfNull(tensor);
-        ObjectDisposedException.ThrowIf(tensor.IsInvalid, tensor);
-
+        NativeErrors.ThrowIfNullOrDisposed(tensor);
         string dtype = DtypeName(tensor.dtype);
         using DisposeScope scope = NewDisposeScope();
         Tensor data = tensor.detach();
@@ -187,7 +186,11 @@ public static partial class TensorDisplay
         items.Length == 1 ? $"({items[0]},)" : $"({string.Join(", ", items)})";
 
     /// <summary>Python's name of a dtype, without <c>torch.</c></summary>
-    internal static string DtypeName(ScalarType dtype) => dtype switch
+    internal static string DtypeName(ScalarType dtype) =>
+        KnownDtypeName(dtype) ?? throw new NotSupportedException($"Repr shows no tensors of dtype {dtype}.");
+
+    /// <inheritdoc cref="DtypeName"/>
+    internal static string? KnownDtypeName(ScalarType dtype) => dtype switch
     {
         ScalarType.Byte => "uint8",
         ScalarType.Int8 => "int8",
@@ -201,6 +204,6 @@ public static partial class TensorDisplay
         ScalarType.Float64 => "float64",
         ScalarType.ComplexFloat32 => "complex64",
         ScalarType.ComplexFloat64 => "complex128",
-        _ => throw new NotSupportedException($"Repr shows no tensors of dtype {dtype}."),
+        _ => null,
     };
 }

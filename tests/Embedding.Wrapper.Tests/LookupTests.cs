@@ -142,6 +142,48 @@ public class LookupTests
         Assert.Equal([103d, 104d, 105d], doubles);
     }
 
+    [Fact]
+    public void AnotherWeightOverTheSameMemoryIsReadByItsOwnShape()
+    {
+        using Tensor memory = Table(1000, 3);
+        using var many = new TorchSharp.Modules.Parameter(memory.alias(), requires_grad: false);
+        using var two = new TorchSharp.Modules.Parameter(memory.narrow(0, 0, 2), requires_grad: false);
+        using var embedding = new Embedding(4, 3);
+        var row = new float[3];
+        embedding.Weight = many;
+        embedding.Lookup([999], row.AsSpan());
+
+        embedding.Weight = two;
+
+        Assert.Throws<ArgumentOutOfRangeException>(() => embedding.Lookup([999], row.AsSpan()));
+    }
+
+    [Fact]
+    public void ATableThatLibtorchNegatesOnTheWayIsNegatedHereToo()
+    {
+        using Tensor numbers = complex(zeros(2, 1), ones(2, 1)), conjugate = numbers.conj(), imaginary = conjugate.imag;
+        using Tensor lazy = imaginary.narrow(0, 1, 1);
+        Assert.True(lazy.is_neg() && lazy.is_contiguous());
+        using var embedding = Embedding.FromPretrained(lazy);
+        var row = new float[1];
+
+        embedding.Lookup([0], row.AsSpan());
+
+        Assert.Equal([-1f], row);
+    }
+
+    [Fact]
+    public void TheDestinationMayLieBesideTheTable()
+    {
+        using Tensor memory = Table();
+        using Tensor table = memory.narrow(0, 0, 2);
+        using var embedding = Embedding.FromPretrained(table);
+
+        embedding.Lookup([1L, 0], System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(memory.bytes)[6..]);
+
+        Assert.Equal([0f, 1f, 2f, 3f, 4f, 5f, 3f, 4f, 5f, 0f, 1f, 2f], Floats(memory));
+    }
+
     [Theory]
     [InlineData(1)]
     [InlineData(2)]

@@ -1,3 +1,5 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Text.RegularExpressions;
 using TorchSharp;
@@ -22,15 +24,32 @@ internal static partial class NativeErrors
             return new ArgumentException(
                 $"The indices are on {input.device} and the weight is on {weight.device}: {text}", nameof(input), error);
         }
+        if (input.is_sparse) return new ArgumentException($"The indices are a sparse tensor: {text}", nameof(input), error);
         if (text.StartsWith(PaddingText.TrimEnd('s'), StringComparison.Ordinal))
-            return new InvalidOperationException($"{PaddingText}: the weight now has {weight.size(0)} rows.", error);
+            return PaddingOutsideWeight(weight.size(0), error);
         if (IsIndexType(input.dtype) && weight.dim() == 2 && FirstBadIndex(input, weight.size(0)) is { } bad)
             return IndexOutOfRange(bad.Value, bad.Position, weight.size(0), nameof(input));
         return Translate(error);
     }
 
     /// <summary>An error of libtorch with nothing to add to its text.</summary>
-    public static Exception Translate(ExternalException error) => new InvalidOperationException(FirstLine(error), error);
+    public static Exception Translate(ExternalException error)
+    {
+        string text = FirstLine(error);
+        return text.Contains("can't allocate memory") || text.Contains("out of memory")
+            ? new OutOfMemoryException(text, error)
+            : new InvalidOperationException(text, error);
+    }
+
+    /// <exception cref="ArgumentNullException">The tensor is null.</exception>
+    /// <exception cref="ObjectDisposedException">The tensor is disposed. TorchSharp says of that only that a handle is empty.</exception>
+    public static void ThrowIfNullOrDisposed([NotNull] Tensor? tensor, [CallerArgumentExpression(nameof(tensor))] string argument = "")
+    {
+        ArgumentNullException.ThrowIfNull(tensor, argument);
+        if (tensor.IsInvalid) throw Disposed(argument);
+    }
+
+    public static ObjectDisposedException Disposed(string tensor) => new(tensor, "The tensor is disposed.");
 
     /// <summary>
     /// libtorch looks at the indices after <c>embedding_renorm_</c> has written rows; with <c>max_norm</c> they are looked at before.
@@ -58,6 +77,9 @@ internal static partial class NativeErrors
     public static ArgumentOutOfRangeException PaddingOutOfRange(long paddingIdx, long rows, string argument = "paddingIdx") =>
         new(argument, paddingIdx, $"{PaddingText}: {paddingIdx} is not in [{-rows}, {rows}).");
 
+    public static InvalidOperationException PaddingOutsideWeight(long rows, Exception? cause = null) =>
+        new($"{PaddingText}: the weight now has {rows} rows.", cause);
+
     /// <summary>The last line of a TorchScript traceback, the first of any other error; type names as Python spells them.</summary>
     private static string FirstLine(ExternalException error)
     {
@@ -78,10 +100,17 @@ internal static partial class NativeErrors
     private static (long Value, string Position)? FirstBadIndex(Tensor input, long rows)
     {
         using var scope = NewDisposeScope();
-        Tensor bad = input.lt(0).logical_or_(input.ge(rows));
-        if (!bad.any().ToBoolean()) return null;
-        long[] position = bad.nonzero()[0].to(CPU).data<long>().ToArray();
-        long value = input.masked_select(bad)[0].to(int64).ToInt64();
-        return (value, $"[{string.Join(", ", position)}]");
+        try
+        {
+            Tensor bad = input.lt(0).logical_or_(input.ge(rows));
+            if (!bad.any().ToBoolean()) return null;
+            long[] position = bad.nonzero()[0].to(CPU).data<long>().ToArray();
+            long value = input.masked_select(bad)[0].to(int64).ToInt64();
+            return (value, $"[{string.Join(", ", position)}]");
+        }
+        catch (ExternalException)
+        {
+            return null; // sparse, named, on the meta device, larger than the memory: what is wrong is not an index
+        }
     }
 }

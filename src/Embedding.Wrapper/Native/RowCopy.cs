@@ -1,5 +1,4 @@
 using System.Numerics;
-using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics.X86;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -27,7 +26,7 @@ internal sealed unsafe class RowCopy
     {
         (Count, Width, Dtype) = (table.size(0), table.size(1), table.dtype);
         _rowBytes = Width * table.ElementSize;
-        IsDirect = direct && table.is_contiguous();
+        IsDirect = direct && table.is_contiguous() && !table.is_neg() && !table.has_names(); // libtorch negates on the way, refuses names
         if (IsDirect) _address = TensorMemory.Address<byte>(table);
     }
 
@@ -40,19 +39,21 @@ internal sealed unsafe class RowCopy
     /// <summary>Whether the rows can be copied from memory; otherwise they are looked up by libtorch.</summary>
     public bool IsDirect { get; }
 
-    /// <exception cref="InvalidOperationException">The table is not on the CPU, or not 2-D.</exception>
+    /// <exception cref="InvalidOperationException">The table is not on the CPU, not 2-D, or sparse.</exception>
     public static RowCopy Of(Tensor table, bool direct)
     {
         if (table.device_type != DeviceType.CPU)
             throw new InvalidOperationException($"Lookup into a span reads a table on the CPU, and this one is on {table.device}.");
         if (table.dim() != 2) throw new InvalidOperationException($"'weight' must be 2-D, and it has {table.dim()} dimensions.");
+        if (table.is_sparse) throw new InvalidOperationException("Lookup into a span reads a dense table, and this one is sparse.");
         return new RowCopy(table, direct);
     }
 
     /// <summary>Whether the table has not been moved since.</summary>
-    public bool IsStillAt(Tensor table) => IsDirect && (byte*)THSTensor_data(table.Handle) == _address;
+    public bool IsStillAt(Tensor table) => IsDirect && TensorMemory.Address<byte>(table) == _address;
 
     /// <summary>Copies one row after the other. Lengths and indices are the caller's to check.</summary>
+    /// <exception cref="ArgumentException">The destination overlaps what is read: the table, or the indices, which were checked before.</exception>
     public void Copy<TIndex, T>(ReadOnlySpan<TIndex> indices, Span<T> destination)
         where TIndex : unmanaged, IBinaryInteger<TIndex>
         where T : unmanaged
@@ -61,10 +62,18 @@ internal sealed unsafe class RowCopy
         fixed (TIndex* index = indices)
         fixed (T* target = destination)
         {
+            long bytes = count * _rowBytes;
+            if (Overlap(_address, Count * _rowBytes, target, bytes)) throw Overlaps("the table", nameof(destination));
+            if (Overlap(index, (long)count * sizeof(TIndex), target, bytes)) throw Overlaps("the indices", nameof(destination));
             if (threads == 1) CopyPart(index, count, (byte*)target);
             else CopyShared(threads, index, count, (byte*)target);
         }
     }
+
+    private static bool Overlap(void* a, long aBytes, void* b, long bBytes) => (byte*)a < (byte*)b + bBytes && (byte*)b < (byte*)a + aBytes;
+
+    private static ArgumentException Overlaps(string what, string destination) =>
+        new($"The destination overlaps the memory of {what}.", destination);
 
     // Apart, so that a short look-up does not allocate the closure.
     private void CopyShared<TIndex>(int threads, TIndex* indices, int count, byte* target) where TIndex : unmanaged, IBinaryInteger<TIndex> =>
@@ -85,8 +94,4 @@ internal sealed unsafe class RowCopy
             Buffer.MemoryCopy(row, target, rowBytes, rowBytes);
         }
     }
-
-    // Not in TorchSharp's public surface without six more questions. Safe without a transition: it reads a field.
-    [DllImport("LibTorchSharp"), SuppressGCTransition]
-    private static extern nint THSTensor_data(nint tensor);
 }
