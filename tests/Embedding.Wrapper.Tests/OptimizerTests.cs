@@ -299,6 +299,65 @@ public class OptimizerTests
     }
 
     [Theory]
+    [InlineData(Kind.SparseAdam)]
+    [InlineData(Kind.Adagrad)]
+    public void AGroupMayBeEmptyAndAnOptimizerMayNot(Kind kind)
+    {
+        using Embedding embedding = Trainable();
+        ParamGroup empty = kind == Kind.SparseAdam ? new SparseAdam.ParamGroup([]) : new Adagrad.ParamGroup([]);
+        using OptimizerHelper alone = kind == Kind.SparseAdam
+            ? new SparseAdam([(SparseAdam.ParamGroup)empty]) : new Adagrad([(Adagrad.ParamGroup)empty]);
+        using OptimizerHelper optimizer = Make(kind, [embedding.Weight]);
+        optimizer.add_param_group(kind == Kind.SparseAdam ? new SparseAdam.ParamGroup([]) : new Adagrad.ParamGroup([]));
+        Backward(embedding, 1);
+        alone.step();
+        optimizer.step();
+
+        Assert.Equal(2, optimizer.ParamGroups.Count());
+        Assert.Equal(2.9f, Floats(embedding.Weight)[3], 1e-5f);
+        Assert.Throws<ArgumentException>(() => Make(kind, []));
+    }
+
+    [Fact]
+    public void AParameterThatComesTwiceIsKeptOnce()
+    {
+        using Embedding embedding = Trainable();
+        long before = LiveTensors();
+        using var optimizer = new Adagrad([embedding.Weight, embedding.Weight]);
+        Assert.Equal(before + 1, LiveTensors());
+    }
+
+    [Fact]
+    public void AnOptimizerThatCannotBeMadeLeavesNothingBehind()
+    {
+        using Embedding embedding = Trainable();
+        using var huge = new Parameter(zeros(1, 1).expand(1L << 40, 1L << 10));
+        using var optimizer = new Adagrad([embedding.Weight]);
+        long before = LiveTensors();
+
+        Assert.Throws<OutOfMemoryException>(() => new Adagrad([new Adagrad.ParamGroup([embedding.Weight]), new Adagrad.ParamGroup([huge])]));
+        Assert.Throws<OutOfMemoryException>(() => optimizer.add_param_group(new Adagrad.ParamGroup([huge])));
+
+        Assert.Equal(before, Tensor.TotalCount);
+        Assert.Single(optimizer.ParamGroups);
+    }
+
+    [Theory]
+    [InlineData(Kind.SparseAdam)]
+    [InlineData(Kind.Adagrad)]
+    public void NoGradientIsDroppedWhereAParameterIsDisposed(Kind kind)
+    {
+        using Embedding embedding = Trainable(), other = Trainable();
+        using OptimizerHelper optimizer = Make(kind, [embedding.Weight, other.Weight]);
+        Backward(embedding, 1);
+        other.Weight.Dispose();
+
+        Assert.Throws<ObjectDisposedException>(optimizer.zero_grad);
+
+        Assert.NotNull(embedding.Weight.grad);
+    }
+
+    [Theory]
     [InlineData(ScalarType.Float16)]
     [InlineData(ScalarType.BFloat16)]
     public void HalfPrecisionTablesTrainByTensorOperations(ScalarType dtype)

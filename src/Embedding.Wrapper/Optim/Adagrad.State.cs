@@ -6,7 +6,7 @@ namespace EmbeddingWrapper.Optim;
 public sealed partial class Adagrad
 {
     /// <summary>The options of a group. Null: the optimizer's default, filled in when the group is added.</summary>
-    public sealed class Options : OptimizerOptions
+    public sealed class Options : OptimizerOptions, IStepOptions
     {
         /// <summary>How fast the learning rate falls.</summary>
         public double? LrDecay { get; set; }
@@ -23,6 +23,10 @@ public sealed partial class Adagrad
         /// <summary>Whether to step up the gradient.</summary>
         public bool? Maximize { get; set; }
 
+        bool IStepOptions.IsComplete =>
+            LearningRate is not null && LrDecay is not null && WeightDecay is not null && InitialAccumulatorValue is not null
+            && Eps is not null && Maximize is not null;
+
         internal void FillFrom(Options defaults)
         {
             LearningRate ??= defaults.LearningRate;
@@ -36,18 +40,22 @@ public sealed partial class Adagrad
 
         /// <summary>Takes the options over from another record.</summary>
         /// <param name="source">A record of Adagrad.</param>
+        /// <exception cref="ArgumentNullException"><paramref name="source"/> is null.</exception>
+        /// <exception cref="ArgumentException"><paramref name="source"/> is a record of something else.</exception>
         public override void LoadStateDict(OptimizerOptions source)
         {
+            var other = StateTensor.Own<Options>(source, nameof(source));
             base.LoadStateDict(source);
-            var other = (Options)source;
             (LrDecay, WeightDecay, InitialAccumulatorValue) = (other.LrDecay, other.WeightDecay, other.InitialAccumulatorValue);
             (Eps, Maximize) = (other.Eps, other.Maximize);
         }
 
         /// <summary>Reads the options from a stream.</summary>
         /// <param name="reader">Stands where <see cref="SaveStateDict"/> wrote.</param>
+        /// <exception cref="ArgumentNullException"><paramref name="reader"/> is null.</exception>
         public override void LoadStateDict(BinaryReader reader)
         {
+            ArgumentNullException.ThrowIfNull(reader);
             base.LoadStateDict(reader);
             LrDecay = reader.ReadDouble();
             WeightDecay = reader.ReadDouble();
@@ -58,8 +66,13 @@ public sealed partial class Adagrad
 
         /// <summary>Writes the options to a stream.</summary>
         /// <param name="writer">Where to.</param>
+        /// <exception cref="ArgumentNullException"><paramref name="writer"/> is null.</exception>
+        /// <exception cref="InvalidOperationException">An option is open. Nothing is written then.</exception>
         public override void SaveStateDict(BinaryWriter writer)
         {
+            ArgumentNullException.ThrowIfNull(writer);
+            if (this is IStepOptions { IsComplete: false })
+                throw new InvalidOperationException("An option is open: it is filled in when the group is added to an optimizer.");
             base.SaveStateDict(writer);
             writer.Write(LrDecay!.Value);
             writer.Write(WeightDecay!.Value);
@@ -70,7 +83,7 @@ public sealed partial class Adagrad
     }
 
     /// <summary>What is kept for one parameter: PyTorch's <c>step</c> and <c>sum</c>.</summary>
-    public sealed class State : OptimizerState, IDisposable
+    public sealed class State : OptimizerState, IStepState, IDisposable
     {
         private Tensor? _sum;
 
@@ -83,44 +96,61 @@ public sealed partial class Adagrad
 
         /// <summary>The sum of squared gradients, of the shape and dtype of the parameter. The optimizer's to dispose.</summary>
         /// <exception cref="ObjectDisposedException">The state is disposed.</exception>
-        public Tensor Sum => _sum ?? throw new ObjectDisposedException(nameof(State));
+        public Tensor Sum => StateTensor.ThrowIfDisposed(_sum);
+
+        Tensor?[] IStepState.Tensors => [StateTensor.ThrowIfDisposed(_sum)];
 
         /// <summary>Starts anew.</summary>
         /// <param name="options">Its <see cref="Options.InitialAccumulatorValue"/> is what the sum starts with.</param>
+        /// <exception cref="ArgumentNullException"><paramref name="options"/> is null.</exception>
+        /// <exception cref="ArgumentException"><paramref name="options"/> is a record of something else, or leaves that value open.</exception>
         public override void Initialize(OptimizerOptions options)
         {
-            Dispose();
-            Step = 0;
-            _sum = full_like(_parameter, ((Options)options).InitialAccumulatorValue!.Value).DetachFromDisposeScope();
+            double start = StateTensor.Own<Options>(options, nameof(options)).InitialAccumulatorValue
+                ?? throw new ArgumentException("The initial value is open.", nameof(options));
+            Set(0, StateTensor.Make(_parameter, () => [full_like(_parameter, start)]));
         }
 
         /// <summary>Moves the sum to a device.</summary>
         /// <param name="device">Where to.</param>
-        public override void to(Device device) => StateTensor.MoveTo(ref _sum, device);
+        /// <exception cref="ArgumentNullException"><paramref name="device"/> is null.</exception>
+        public override void to(Device device)
+        {
+            ArgumentNullException.ThrowIfNull(device);
+            Set(Step, StateTensor.Make(_parameter, () => [StateTensor.To(_sum, device)]));
+        }
 
         /// <summary>Copies the state of another optimizer, converted to the dtype and device of this parameter. Nothing is shared.</summary>
         /// <param name="source">A record of Adagrad.</param>
+        /// <exception cref="ArgumentNullException"><paramref name="source"/> is null.</exception>
+        /// <exception cref="ArgumentException"><paramref name="source"/> is a record of something else.</exception>
+        /// <exception cref="ObjectDisposedException"><paramref name="source"/> is disposed.</exception>
         public override void LoadStateDict(OptimizerState source)
         {
-            var other = (State)source;
-            Step = other.Step;
-            StateTensor.Copy(ref _sum, other.Sum, _parameter);
+            var other = StateTensor.Own<State>(source, nameof(source));
+            Set(other.Step, StateTensor.Make(_parameter, () => [StateTensor.CopyOf(other.Sum, _parameter)]));
         }
 
         /// <summary>Reads the state from a stream.</summary>
         /// <param name="reader">Stands where <see cref="SaveStateDict"/> wrote.</param>
+        /// <exception cref="ArgumentNullException"><paramref name="reader"/> is null.</exception>
         public override void LoadStateDict(BinaryReader reader)
         {
-            Step = reader.ReadInt64();
-            StateTensor.Read(ref _sum, reader, _parameter);
+            ArgumentNullException.ThrowIfNull(reader);
+            long step = reader.ReadInt64();
+            Set(step, StateTensor.Make(_parameter, () => [StateTensor.Read(reader, _parameter)]));
         }
 
         /// <summary>Writes the state to a stream.</summary>
         /// <param name="writer">Where to.</param>
+        /// <exception cref="ArgumentNullException"><paramref name="writer"/> is null.</exception>
+        /// <exception cref="ObjectDisposedException">The state is disposed.</exception>
         public override void SaveStateDict(BinaryWriter writer)
         {
+            ArgumentNullException.ThrowIfNull(writer);
+            Tensor sum = Sum;
             writer.Write(Step);
-            SaveConditionalStateTensor(writer, Sum);
+            SaveConditionalStateTensor(writer, sum);
         }
 
         /// <summary>Whether two states are nearly the same.</summary>
@@ -134,6 +164,12 @@ public sealed partial class Adagrad
         {
             _sum?.Dispose();
             _sum = null;
+        }
+
+        private void Set(long step, Tensor?[] tensors)
+        {
+            Dispose();
+            (Step, _sum) = (step, tensors[0]);
         }
     }
 

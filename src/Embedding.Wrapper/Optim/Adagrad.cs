@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+using EmbeddingWrapper.Native;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -28,11 +30,12 @@ public sealed partial class Adagrad : OptimizerHelper
     /// <param name="maximize">Steps up the gradient instead of down. Default false.</param>
     /// <exception cref="ArgumentNullException"><paramref name="parameters"/> or one of them is null.</exception>
     /// <exception cref="ArgumentOutOfRangeException">A number is outside its range; PyTorch's text.</exception>
-    /// <exception cref="ArgumentException">There are no parameters, or one is not a leaf or is complex.</exception>
+    /// <exception cref="ArgumentException">There are no parameters, or one is not a leaf, is sparse, or is complex.</exception>
     public Adagrad(IEnumerable<Parameter> parameters, double lr = 1e-2, double lrDecay = 0, double weightDecay = 0,
         double initialAccumulatorValue = 0, double eps = 1e-10, bool maximize = false)
         : this([new ParamGroup(parameters)], lr, lrDecay, weightDecay, initialAccumulatorValue, eps, maximize)
     {
+        ParameterGroups.RequireAny(this.parameters());
     }
 
     /// <summary>Optimizes groups of parameters, each with options of its own.</summary>
@@ -62,54 +65,77 @@ public sealed partial class Adagrad : OptimizerHelper
         };
         _defaults = _default;
         _parameter_groups = [];
-        foreach (ParamGroup group in parameters) add_param_group(group);
-        if (_parameter_groups.Count == 0) throw new ArgumentException("optimizer got an empty parameter list", nameof(parameters));
+        try
+        {
+            foreach (ParamGroup group in parameters) add_param_group(group);
+        }
+        catch
+        {
+            Dispose(); // the groups before
+            throw;
+        }
+        ParameterGroups.RequireAny(_parameter_groups);
     }
 
     /// <summary>Performs one step: every parameter that has a gradient is updated. The gradients themselves stay as they are.</summary>
     /// <param name="closure">Computes the loss anew, with gradients enabled, before the step. Default: none.</param>
     /// <returns>What <paramref name="closure"/> gave, or null.</returns>
-    /// <exception cref="InvalidOperationException">A gradient is sparse and its group has weight decay. Nothing is changed then.</exception>
-    /// <exception cref="ObjectDisposedException">The optimizer is disposed.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// A gradient is sparse and its group has weight decay, or does not fit the parameter; what is kept for the parameter does not fit
+    /// it; or options of a group are gone. Nothing is changed then.
+    /// </exception>
+    /// <exception cref="ObjectDisposedException">The optimizer, a parameter or what is kept for one is disposed. Nothing is changed then.</exception>
     public override Tensor? step(Func<Tensor>? closure = null)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        bool checkedAll = false;
-        return _step<ParamGroup>(group =>
+        bool done = false;
+        return _step<ParamGroup>(_ =>
         {
-            if (!checkedAll) ThrowIfWeightDecayMeetsSparse();
-            checkedAll = true;
-            foreach ((Parameter parameter, Tensor gradient) in ParameterGroups.WithGradient(group))
-                using (gradient) Update(group.Options, (State)_state[parameter.Handle], parameter, gradient);
+            if (!done) UpdateAll();
+            done = true;
         }, closure);
     }
 
-    private void ThrowIfWeightDecayMeetsSparse()
+    private void UpdateAll()
     {
-        foreach (ParamGroup group in _parameter_groups.Cast<ParamGroup>().Where(g => g.Options.WeightDecay != 0))
+        ObjectDisposedException.ThrowIf(_disposed, this); // in the closure
+        try
         {
-            foreach ((_, Tensor gradient) in ParameterGroups.WithGradient(group))
-            {
-                using (gradient)
-                {
-                    if (gradient.is_sparse)
-                        throw new InvalidOperationException("weight_decay option is not compatible with sparse gradients");
-                }
-            }
+            var plan = StepPlan.Of<Options, State>(_parameter_groups, _state, options => options.Maximize!.Value, Check);
+            foreach (StepPart<Options, State> part in plan) Update(part);
+        }
+        catch (ExternalException error)
+        {
+            throw NativeErrors.Translate(error);
         }
     }
 
-    private static void Update(Options options, State state, Parameter parameter, Tensor gradient)
+    private static void Check(Options options, Parameter parameter, Tensor gradient)
     {
+        if (gradient.is_sparse && options.WeightDecay != 0)
+            throw new InvalidOperationException("weight_decay option is not compatible with sparse gradients");
+        if (!gradient.is_sparse && Overlaps(parameter)) // addcdiv_ would say so when the sum is moved already
+        {
+            throw new InvalidOperationException("unsupported operation: more than one element of the written-to tensor refers to a single "
+                + "memory location. Please clone() the tensor before performing the operation.");
+        }
+    }
+
+    // What libtorch finds before it writes (at::has_internal_overlap).
+    private static bool Overlaps(Parameter parameter) =>
+        !parameter.is_contiguous() && parameter.shape.Zip(parameter.stride()).Any(d => d is { First: > 1, Second: 0 });
+
+    private static void Update(StepPart<Options, State> part)
+    {
+        (Options options, State state, Parameter parameter, Tensor gradient, SparseGradient? sparse) = part;
         state.Step++;
         double rate = options.LearningRate!.Value / (1 + ((state.Step - 1) * options.LrDecay!.Value));
         double eps = options.Eps!.Value;
-        if (!gradient.is_sparse)
+        if (sparse is null)
         {
             UpdateDense(options, state.Sum, parameter, gradient, eps, -rate);
             return;
         }
-        using var sparse = new SparseGradient(gradient, options.Maximize!.Value);
         if (sparse.IsEmpty) return;
         if (sparse.IsOfRows(parameter, state.Sum)) RowUpdate.Adagrad(sparse, parameter, state.Sum, eps, -rate);
         else UpdateSparse(sparse, state.Sum, parameter, eps, -rate);
@@ -133,38 +159,81 @@ public sealed partial class Adagrad : OptimizerHelper
     }
 
     /// <summary>Drops the gradients of all parameters, as PyTorch does. (TorchSharp's optimizers fill them with zeros.)</summary>
-    /// <exception cref="ObjectDisposedException">The optimizer is disposed.</exception>
+    /// <exception cref="ObjectDisposedException">The optimizer or one of its parameters is disposed. No gradient is dropped then.</exception>
     public override void zero_grad()
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         ParameterGroups.DropGradients(parameters());
     }
 
+    /// <summary>What is kept for each parameter, and the options of each group. It is the optimizer's own, not a copy.</summary>
+    /// <returns>The records. The optimizer disposes them.</returns>
+    /// <exception cref="ObjectDisposedException">The optimizer or one of its parameters is disposed.</exception>
+    public override StateDictionary state_dict()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        ParameterGroups.ThrowIfAnyIsDisposed(parameters());
+        return base.state_dict();
+    }
+
+    /// <summary>Copies the state of another optimizer, options included. Nothing is shared.</summary>
+    /// <param name="state_dict">What <see cref="state_dict"/> of an optimizer of this kind gave, with as many groups and parameters.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="state_dict"/> is null.</exception>
+    /// <exception cref="ArgumentException">It is that of another kind of optimizer, or of other groups. Nothing is copied then.</exception>
+    /// <exception cref="ObjectDisposedException">Either optimizer is disposed. Nothing is copied then.</exception>
+    public override void load_state_dict(StateDictionary state_dict)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        ParameterGroups.CheckSource<Options, State>(state_dict);
+        base.load_state_dict(state_dict);
+    }
+
     /// <summary>Adds a group of parameters, to be trained from now on.</summary>
     /// <param name="param_group">A <see cref="ParamGroup"/>. What it leaves open is taken from the defaults. Its parameters are read once.</param>
     /// <exception cref="ArgumentNullException"><paramref name="param_group"/>, its parameters or one of them is null.</exception>
     /// <exception cref="ArgumentException">
-    /// The group is another optimizer's, has no parameters, or has one that is not a leaf, is complex, or is in another group.
+    /// The group is another optimizer's, or has a parameter that is not a leaf, is sparse or complex, or is in another group.
     /// </exception>
-    /// <exception cref="ObjectDisposedException">The optimizer is disposed.</exception>
+    /// <exception cref="ObjectDisposedException">The optimizer or one of the parameters is disposed.</exception>
     public override void add_param_group(TorchSharp.Modules.ParamGroup param_group)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         IReadOnlyList<Parameter> parameters = ParameterGroups.Check(param_group, _parameter_groups);
-        if (param_group is not ParamGroup group)
-            throw new ArgumentException($"A group of Adagrad is needed, and this is {param_group.GetType()}.", nameof(param_group));
+        if (param_group is not ParamGroup group || param_group.Options is not (null or Options))
+        {
+            throw new ArgumentException(
+                $"A group of Adagrad is needed, and this is {param_group.GetType()} with {param_group.Options?.GetType()}.", nameof(param_group));
+        }
         if (parameters.Any(p => p.is_complex()))
             throw new ArgumentException("Adagrad does not support complex parameters here.", nameof(param_group));
+        if (parameters.Any(p => p.is_sparse))
+            throw new ArgumentException("Adagrad requires dense parameter tensors", nameof(param_group));
+        Dictionary<nint, State> made = MakeStates(parameters);
 
         group.Parameters = parameters;
         group.Options ??= new Options();
         group.Options.FillFrom(_default);
         _parameter_groups.Add(group);
-        foreach (Parameter parameter in parameters)
+        foreach ((nint handle, State state) in made) _state[handle] = state;
+    }
+
+    /// <summary>A state for each parameter, once where one comes twice, or none if one cannot be made.</summary>
+    private Dictionary<nint, State> MakeStates(IEnumerable<Parameter> parameters)
+    {
+        var made = new Dictionary<nint, State>();
+        try
         {
-            var state = new State(parameter);
-            state.Initialize(_default); // the constructor's value, as in PyTorch, whatever the group says
-            _state[parameter.Handle] = state;
+            foreach (Parameter parameter in parameters)
+            {
+                var state = new State(parameter);
+                if (made.TryAdd(parameter.Handle, state)) state.Initialize(_default); // the constructor's value, whatever the group says
+            }
+            return made;
+        }
+        catch
+        {
+            foreach (State state in made.Values) state.Dispose();
+            throw;
         }
     }
 

@@ -13,16 +13,22 @@ internal static class ParameterGroups
         if (!valid) throw new ArgumentOutOfRangeException(argument, value, $"Invalid {what}: {PythonText.Of(value)}");
     }
 
-    /// <summary>Takes a group's parameters as a list, once and for all, and checks them against the groups already there.</summary>
-    public static IReadOnlyList<Parameter> Check(ParamGroup group, IEnumerable<ParamGroup> others)
+    /// <summary>PyTorch wants one parameter or group at least, though a group may be empty.</summary>
+    public static void RequireAny(IEnumerable<object> parameters)
     {
-        ArgumentNullException.ThrowIfNull(group);
-        ArgumentNullException.ThrowIfNull(group.Parameters, "parameters");
-        Parameter[] parameters = [.. group.Parameters];
-        if (parameters.Length == 0) throw new ArgumentException("optimizer got an empty parameter list", nameof(parameters));
+        if (!parameters.Any()) throw new ArgumentException("optimizer got an empty parameter list", nameof(parameters));
+    }
+
+    /// <summary>Takes a group's parameters as a list, once and for all, and checks them against the groups already there.</summary>
+    public static IReadOnlyList<Parameter> Check(ParamGroup param_group, IEnumerable<ParamGroup> others)
+    {
+        ArgumentNullException.ThrowIfNull(param_group);
+        ArgumentNullException.ThrowIfNull(param_group.Parameters, "parameters");
+        Parameter[] parameters = [.. param_group.Parameters];
         if (parameters.Any(p => p is null)) throw new ArgumentNullException(nameof(parameters), "One of the parameters is null.");
+        ThrowIfAnyIsDisposed(parameters);
         if (parameters.Any(p => !p.is_leaf)) throw new ArgumentException("can't optimize a non-leaf Tensor", nameof(parameters));
-        var taken = others.SelectMany(other => other.Parameters).Select(p => p.Handle).ToHashSet();
+        var taken = others.SelectMany(other => other.Parameters).Where(p => !p.IsInvalid).Select(p => p.Handle).ToHashSet();
         if (parameters.Any(p => taken.Contains(p.Handle)))
             throw new ArgumentException("some parameters appear in more than one parameter group", nameof(parameters));
         return parameters;
@@ -31,13 +37,28 @@ internal static class ParameterGroups
     /// <summary>Drops the gradients, as PyTorch does; TorchSharp's optimizers fill them with zeros.</summary>
     public static void DropGradients(IEnumerable<Parameter> parameters)
     {
-        foreach (Parameter parameter in parameters) parameter.grad = null;
+        Parameter[] all = [.. parameters];
+        ThrowIfAnyIsDisposed(all);
+        foreach (Parameter parameter in all) parameter.grad = null;
     }
 
-    /// <summary>The parameters of a group that have a gradient, each with it. The caller disposes the gradients.</summary>
-    public static IEnumerable<(Parameter Parameter, Tensor Gradient)> WithGradient(ParamGroup group)
+    public static void ThrowIfAnyIsDisposed(IEnumerable<Parameter> parameters)
     {
-        foreach (Parameter parameter in group.Parameters)
-            if (parameter.grad is { } gradient) yield return (parameter, gradient);
+        foreach ((int index, Parameter parameter) in parameters.Index())
+            if (parameter.IsInvalid) throw NativeErrors.Disposed($"parameter {index}");
+    }
+
+    /// <summary>Checks a state that is about to be taken over, before any of it is. That the numbers agree TorchSharp checks.</summary>
+    public static void CheckSource<TOptions, TState>(optim.Optimizer.StateDictionary state_dict)
+        where TOptions : OptimizerOptions, IStepOptions
+        where TState : OptimizerState, IStepState
+    {
+        ArgumentNullException.ThrowIfNull(state_dict);
+        if (state_dict.Options.Any(options => options is not TOptions { IsComplete: true }) || state_dict.State.Any(state => state is not TState))
+        {
+            throw new ArgumentException(
+                $"A state of {typeof(TState).DeclaringType!.Name} is needed, and this holds something else.", nameof(state_dict));
+        }
+        foreach (TState state in state_dict.State.Cast<TState>()) _ = state.Tensors;
     }
 }

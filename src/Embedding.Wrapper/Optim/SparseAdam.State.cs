@@ -6,7 +6,7 @@ namespace EmbeddingWrapper.Optim;
 public sealed partial class SparseAdam
 {
     /// <summary>The options of a group. Null: the optimizer's default, filled in when the group is added.</summary>
-    public sealed class Options : OptimizerOptions
+    public sealed class Options : OptimizerOptions, IStepOptions
     {
         /// <summary>The decay of the running mean of gradients.</summary>
         public double? Beta1 { get; set; }
@@ -20,6 +20,9 @@ public sealed partial class SparseAdam
         /// <summary>Whether to step up the gradient.</summary>
         public bool? Maximize { get; set; }
 
+        bool IStepOptions.IsComplete =>
+            LearningRate is not null && Beta1 is not null && Beta2 is not null && Eps is not null && Maximize is not null;
+
         internal void FillFrom(Options defaults)
         {
             LearningRate ??= defaults.LearningRate;
@@ -32,17 +35,21 @@ public sealed partial class SparseAdam
 
         /// <summary>Takes the options over from another record.</summary>
         /// <param name="source">A record of SparseAdam.</param>
+        /// <exception cref="ArgumentNullException"><paramref name="source"/> is null.</exception>
+        /// <exception cref="ArgumentException"><paramref name="source"/> is a record of something else.</exception>
         public override void LoadStateDict(OptimizerOptions source)
         {
+            var other = StateTensor.Own<Options>(source, nameof(source));
             base.LoadStateDict(source);
-            var other = (Options)source;
             (Beta1, Beta2, Eps, Maximize) = (other.Beta1, other.Beta2, other.Eps, other.Maximize);
         }
 
         /// <summary>Reads the options from a stream.</summary>
         /// <param name="reader">Stands where <see cref="SaveStateDict"/> wrote.</param>
+        /// <exception cref="ArgumentNullException"><paramref name="reader"/> is null.</exception>
         public override void LoadStateDict(BinaryReader reader)
         {
+            ArgumentNullException.ThrowIfNull(reader);
             base.LoadStateDict(reader);
             Beta1 = reader.ReadDouble();
             Beta2 = reader.ReadDouble();
@@ -52,8 +59,13 @@ public sealed partial class SparseAdam
 
         /// <summary>Writes the options to a stream.</summary>
         /// <param name="writer">Where to.</param>
+        /// <exception cref="ArgumentNullException"><paramref name="writer"/> is null.</exception>
+        /// <exception cref="InvalidOperationException">An option is open. Nothing is written then.</exception>
         public override void SaveStateDict(BinaryWriter writer)
         {
+            ArgumentNullException.ThrowIfNull(writer);
+            if (this is IStepOptions { IsComplete: false })
+                throw new InvalidOperationException("An option is open: it is filled in when the group is added to an optimizer.");
             base.SaveStateDict(writer);
             writer.Write(Beta1!.Value);
             writer.Write(Beta2!.Value);
@@ -63,7 +75,7 @@ public sealed partial class SparseAdam
     }
 
     /// <summary>What is kept for one parameter: PyTorch's <c>step</c>, <c>exp_avg</c> and <c>exp_avg_sq</c>.</summary>
-    public sealed class State : OptimizerState, IDisposable
+    public sealed class State : OptimizerState, IStepState, IDisposable
     {
         private Tensor? _expAvg, _expAvgSq;
 
@@ -82,6 +94,15 @@ public sealed partial class SparseAdam
         /// <summary>The running mean of squared gradients, of the same shape and dtype; otherwise as <see cref="ExpAvg"/>.</summary>
         public Tensor? ExpAvgSq => _expAvgSq;
 
+        Tensor?[] IStepState.Tensors
+        {
+            get
+            {
+                bool none = Step == 0 && _expAvg is null && _expAvgSq is null;
+                return none ? [null, null] : [StateTensor.ThrowIfDisposed(_expAvg), StateTensor.ThrowIfDisposed(_expAvgSq)];
+            }
+        }
+
         /// <summary>Counts a step, and makes the moments at the first one.</summary>
         internal void Start()
         {
@@ -92,46 +113,55 @@ public sealed partial class SparseAdam
 
         /// <summary>Forgets everything, as before the first step.</summary>
         /// <param name="options">Not needed here.</param>
+        /// <exception cref="ArgumentNullException"><paramref name="options"/> is null.</exception>
+        /// <exception cref="ArgumentException"><paramref name="options"/> is a record of something else.</exception>
         public override void Initialize(OptimizerOptions options)
         {
-            Dispose();
-            Step = 0;
+            StateTensor.Own<Options>(options, nameof(options));
+            Set(0, [null, null]);
         }
 
         /// <summary>Moves the moments to a device.</summary>
         /// <param name="device">Where to.</param>
+        /// <exception cref="ArgumentNullException"><paramref name="device"/> is null.</exception>
         public override void to(Device device)
         {
-            StateTensor.MoveTo(ref _expAvg, device);
-            StateTensor.MoveTo(ref _expAvgSq, device);
+            ArgumentNullException.ThrowIfNull(device);
+            Set(Step, StateTensor.Make(_parameter, () => [StateTensor.To(_expAvg, device), StateTensor.To(_expAvgSq, device)]));
         }
 
         /// <summary>Copies the state of another optimizer, converted to the dtype and device of this parameter. Nothing is shared.</summary>
         /// <param name="source">A record of SparseAdam.</param>
+        /// <exception cref="ArgumentNullException"><paramref name="source"/> is null.</exception>
+        /// <exception cref="ArgumentException"><paramref name="source"/> is a record of something else.</exception>
+        /// <exception cref="ObjectDisposedException"><paramref name="source"/> is disposed.</exception>
         public override void LoadStateDict(OptimizerState source)
         {
-            var other = (State)source;
-            Step = other.Step;
-            StateTensor.Copy(ref _expAvg, other._expAvg, _parameter);
-            StateTensor.Copy(ref _expAvgSq, other._expAvgSq, _parameter);
+            var other = StateTensor.Own<State>(source, nameof(source));
+            Tensor?[] tensors = ((IStepState)other).Tensors;
+            Set(other.Step, StateTensor.Make(_parameter, () => [.. tensors.Select(tensor => StateTensor.CopyOf(tensor, _parameter))]));
         }
 
         /// <summary>Reads the state from a stream.</summary>
         /// <param name="reader">Stands where <see cref="SaveStateDict"/> wrote.</param>
+        /// <exception cref="ArgumentNullException"><paramref name="reader"/> is null.</exception>
         public override void LoadStateDict(BinaryReader reader)
         {
-            Step = reader.ReadInt64();
-            StateTensor.Read(ref _expAvg, reader, _parameter);
-            StateTensor.Read(ref _expAvgSq, reader, _parameter);
+            ArgumentNullException.ThrowIfNull(reader);
+            long step = reader.ReadInt64();
+            Set(step, StateTensor.Make(_parameter, () => [StateTensor.Read(reader, _parameter), StateTensor.Read(reader, _parameter)]));
         }
 
         /// <summary>Writes the state to a stream.</summary>
         /// <param name="writer">Where to.</param>
+        /// <exception cref="ArgumentNullException"><paramref name="writer"/> is null.</exception>
+        /// <exception cref="ObjectDisposedException">The state is disposed.</exception>
         public override void SaveStateDict(BinaryWriter writer)
         {
+            ArgumentNullException.ThrowIfNull(writer);
+            Tensor?[] tensors = ((IStepState)this).Tensors;
             writer.Write(Step);
-            SaveConditionalStateTensor(writer, _expAvg);
-            SaveConditionalStateTensor(writer, _expAvgSq);
+            foreach (Tensor? tensor in tensors) SaveConditionalStateTensor(writer, tensor);
         }
 
         /// <summary>Whether two states are nearly the same.</summary>
@@ -148,6 +178,12 @@ public sealed partial class SparseAdam
             _expAvgSq?.Dispose();
             _expAvg = _expAvgSq = null;
         }
+
+        private void Set(long step, Tensor?[] tensors)
+        {
+            Dispose();
+            (Step, _expAvg, _expAvgSq) = (step, tensors[0], tensors[1]);
+        }
     }
 
     /// <summary>Parameters with options of their own.</summary>
@@ -163,9 +199,11 @@ public sealed partial class SparseAdam
         }
 
         /// <summary>The group's (beta1, beta2), for schedulers that turn them.</summary>
+        /// <exception cref="InvalidOperationException">One is open, and the group was not added to an optimizer.</exception>
         public (double, double) Betas
         {
-            get => (Options.Beta1!.Value, Options.Beta2!.Value);
+            get => Options is { Beta1: double beta1, Beta2: double beta2 }
+                ? (beta1, beta2) : throw new InvalidOperationException("The betas are open: they are filled in when the group is added.");
             set => (Options.Beta1, Options.Beta2) = (value.Item1, value.Item2);
         }
     }

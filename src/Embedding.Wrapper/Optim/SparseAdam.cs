@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+using EmbeddingWrapper.Native;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -33,6 +35,7 @@ public sealed partial class SparseAdam : OptimizerHelper, optim.IBetas
         double eps = 1e-8, bool maximize = false)
         : this([new ParamGroup(parameters)], lr, beta1, beta2, eps, maximize)
     {
+        ParameterGroups.RequireAny(this.parameters());
     }
 
     /// <summary>Optimizes groups of parameters, each with options of its own.</summary>
@@ -52,7 +55,7 @@ public sealed partial class SparseAdam : OptimizerHelper, optim.IBetas
         _defaults = _default;
         _parameter_groups = [];
         foreach (ParamGroup group in parameters) add_param_group(group);
-        if (_parameter_groups.Count == 0) throw new ArgumentException("optimizer got an empty parameter list", nameof(parameters));
+        ParameterGroups.RequireAny(_parameter_groups);
     }
 
     /// <summary>The default (beta1, beta2), for schedulers that turn them.</summary>
@@ -65,41 +68,47 @@ public sealed partial class SparseAdam : OptimizerHelper, optim.IBetas
     /// <summary>Performs one step: every parameter that has a gradient is updated. The gradients themselves stay as they are.</summary>
     /// <param name="closure">Computes the loss anew, with gradients enabled, before the step. Default: none.</param>
     /// <returns>What <paramref name="closure"/> gave, or null.</returns>
-    /// <exception cref="InvalidOperationException">A gradient is dense. Nothing is changed then.</exception>
-    /// <exception cref="ObjectDisposedException">The optimizer is disposed.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// A gradient is dense, or does not fit the parameter; what is kept for the parameter does not fit
+    /// it; or options of a group are gone. Nothing is changed then.
+    /// </exception>
+    /// <exception cref="ObjectDisposedException">The optimizer, a parameter or what is kept for one is disposed. Nothing is changed then.</exception>
     public override Tensor? step(Func<Tensor>? closure = null)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        bool checkedAll = false;
-        return _step<ParamGroup>(group =>
+        bool done = false;
+        return _step<ParamGroup>(_ =>
         {
-            if (!checkedAll) ThrowIfAnyGradientIsDense();
-            checkedAll = true;
-            foreach ((Parameter parameter, Tensor gradient) in ParameterGroups.WithGradient(group))
-                using (gradient) Update(group.Options, (State)_state[parameter.Handle], parameter, gradient);
+            if (!done) UpdateAll();
+            done = true;
         }, closure);
     }
 
-    private void ThrowIfAnyGradientIsDense()
+    private void UpdateAll()
     {
-        foreach (TorchSharp.Modules.ParamGroup group in _parameter_groups)
+        ObjectDisposedException.ThrowIf(_disposed, this); // in the closure
+        try
         {
-            foreach ((_, Tensor gradient) in ParameterGroups.WithGradient(group))
-            {
-                using (gradient)
-                {
-                    if (!gradient.is_sparse)
-                        throw new InvalidOperationException("SparseAdam does not support dense gradients, please consider Adam instead");
-                }
-            }
+            var plan = StepPlan.Of<Options, State>(_parameter_groups, _state, options => options.Maximize!.Value, Check);
+            foreach (StepPart<Options, State> part in plan) Update(part);
+        }
+        catch (ExternalException error)
+        {
+            throw NativeErrors.Translate(error);
         }
     }
 
-    private static void Update(Options options, State state, Parameter parameter, Tensor gradient)
+    private static void Check(Options options, Parameter parameter, Tensor gradient)
     {
+        if (!gradient.is_sparse)
+            throw new InvalidOperationException("SparseAdam does not support dense gradients, please consider Adam instead");
+    }
+
+    private static void Update(StepPart<Options, State> part)
+    {
+        (Options options, State state, Parameter parameter, _, SparseGradient? sparse) = part;
         state.Start();
-        using var sparse = new SparseGradient(gradient, options.Maximize!.Value);
-        if (sparse.IsEmpty) return;
+        if (sparse!.IsEmpty) return;
 
         double beta1 = options.Beta1!.Value, beta2 = options.Beta2!.Value;
         double stepSize = options.LearningRate!.Value * Math.Sqrt(1 - Math.Pow(beta2, state.Step)) / (1 - Math.Pow(beta1, state.Step));
@@ -127,26 +136,51 @@ public sealed partial class SparseAdam : OptimizerHelper, optim.IBetas
     }
 
     /// <summary>Drops the gradients of all parameters, as PyTorch does. (TorchSharp's optimizers fill them with zeros.)</summary>
-    /// <exception cref="ObjectDisposedException">The optimizer is disposed.</exception>
+    /// <exception cref="ObjectDisposedException">The optimizer or one of its parameters is disposed. No gradient is dropped then.</exception>
     public override void zero_grad()
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         ParameterGroups.DropGradients(parameters());
     }
 
+    /// <summary>What is kept for each parameter, and the options of each group. It is the optimizer's own, not a copy.</summary>
+    /// <returns>The records. The optimizer disposes them.</returns>
+    /// <exception cref="ObjectDisposedException">The optimizer or one of its parameters is disposed.</exception>
+    public override StateDictionary state_dict()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        ParameterGroups.ThrowIfAnyIsDisposed(parameters());
+        return base.state_dict();
+    }
+
+    /// <summary>Copies the state of another optimizer, options included. Nothing is shared.</summary>
+    /// <param name="state_dict">What <see cref="state_dict"/> of an optimizer of this kind gave, with as many groups and parameters.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="state_dict"/> is null.</exception>
+    /// <exception cref="ArgumentException">It is that of another kind of optimizer, or of other groups. Nothing is copied then.</exception>
+    /// <exception cref="ObjectDisposedException">Either optimizer is disposed. Nothing is copied then.</exception>
+    public override void load_state_dict(StateDictionary state_dict)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        ParameterGroups.CheckSource<Options, State>(state_dict);
+        base.load_state_dict(state_dict);
+    }
+
     /// <summary>Adds a group of parameters, to be trained from now on.</summary>
     /// <param name="param_group">A <see cref="ParamGroup"/>. What it leaves open is taken from the defaults. Its parameters are read once.</param>
     /// <exception cref="ArgumentNullException"><paramref name="param_group"/>, its parameters or one of them is null.</exception>
     /// <exception cref="ArgumentException">
-    /// The group is another optimizer's, has no parameters, or has one that is not a leaf, is sparse, is complex, or is in another group.
+    /// The group is another optimizer's, or has a parameter that is not a leaf, is sparse, is complex, or is in another group.
     /// </exception>
-    /// <exception cref="ObjectDisposedException">The optimizer is disposed.</exception>
+    /// <exception cref="ObjectDisposedException">The optimizer or one of the parameters is disposed.</exception>
     public override void add_param_group(TorchSharp.Modules.ParamGroup param_group)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         IReadOnlyList<Parameter> parameters = ParameterGroups.Check(param_group, _parameter_groups);
-        if (param_group is not ParamGroup group)
-            throw new ArgumentException($"A group of SparseAdam is needed, and this is {param_group.GetType()}.", nameof(param_group));
+        if (param_group is not ParamGroup group || param_group.Options is not (null or Options))
+        {
+            throw new ArgumentException(
+                $"A group of SparseAdam is needed, and this is {param_group.GetType()} with {param_group.Options?.GetType()}.", nameof(param_group));
+        }
         Refuse(p => p.is_sparse, "Sparse", "SparseAdam requires dense parameter tensors");
         Refuse(p => p.is_complex(), "Complex", "SparseAdam does not support complex parameters");
 

@@ -6,13 +6,27 @@ namespace EmbeddingWrapper.Optim;
 
 /// <summary>
 /// A sparse gradient as the optimizers need it: each row once, in order. The update is not linear, so entries of one row must be
-/// summed first.
+/// summed first. Its tensors are the dispose scope's.
 /// </summary>
-internal sealed class SparseGradient : IDisposable
+internal sealed class SparseGradient
 {
     private readonly Tensor _coalesced;
 
-    public SparseGradient(Tensor gradient, bool negate) => (_coalesced, Indices, Values) = TorchScript.Coalesce(gradient, negate);
+    /// <exception cref="InvalidOperationException">An index is outside the gradient's own size.</exception>
+    public SparseGradient(Tensor gradient, bool negate)
+    {
+        (_coalesced, Indices, Values) = TorchScript.Coalesce(gradient, negate);
+        if (IsEmpty || gradient.device_type != DeviceType.CPU) return;
+
+        // libtorch takes indices unseen, here and in what follows, and writes wherever they point.
+        for (int dim = 0; dim < Indices.size(0); dim++)
+        {
+            (long low, long high) = Range(dim);
+            long size = gradient.size(dim);
+            if (low >= 0 && high < size) continue;
+            throw new InvalidOperationException($"The gradient has an entry at index {(low < 0 ? low : high)} of dimension {dim}, of size {size}.");
+        }
+    }
 
     /// <summary><c>[sparse dimensions, n]</c>, int64.</summary>
     public Tensor Indices { get; }
@@ -44,10 +58,14 @@ internal sealed class SparseGradient : IDisposable
         bool Fits(Tensor tensor) => tensor.dtype == dtype && tensor.device_type == DeviceType.CPU && tensor.is_contiguous();
     }
 
-    public void Dispose()
+    private unsafe (long Low, long High) Range(int dim)
     {
-        Values.Dispose();
-        Indices.Dispose();
-        _coalesced.Dispose();
+        if (Indices.size(0) == 1)
+        {
+            long* sorted = TensorMemory.Address<long>(Indices);
+            return (sorted[0], sorted[Indices.size(1) - 1]);
+        }
+        using Tensor indices = Indices[dim], low = indices.min(), high = indices.max();
+        return (low.ToInt64(), high.ToInt64());
     }
 }
