@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.InteropServices;
 using System.Text;
 using EmbeddingWrapper.Native;
 using static TorchSharp.torch;
@@ -28,11 +29,14 @@ public sealed partial class SafeTensorsFile
     /// <param name="metadata">Texts to save beside them. Default: none.</param>
     /// <exception cref="ArgumentNullException"><paramref name="path"/> or <paramref name="tensors"/> is null.</exception>
     /// <exception cref="ArgumentException">
-    /// A tensor is null, sparse, or on the meta device; a name is <c>__metadata__</c>; a name or text is no valid Unicode; a text is null;
-    /// the header would be too long to be read again.
+    /// <paramref name="path"/> is empty or no path; a tensor is null, sparse, or on the meta device; a name is <c>__metadata__</c>; a
+    /// name or text is no valid Unicode; a text is null; the header would be too long to be read again.
     /// </exception>
     /// <exception cref="NotSupportedException">The format has no such dtype: complex128 and quantized ones.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file may not be written.</exception>
+    /// <exception cref="ObjectDisposedException">A tensor is disposed; its name is the object's.</exception>
+    /// <exception cref="OutOfMemoryException">There is no memory to make a tensor contiguous.</exception>
     public static void Save(string path, IReadOnlyDictionary<string, Tensor> tensors, IReadOnlyDictionary<string, string>? metadata = null)
     {
         ArgumentNullException.ThrowIfNull(path);
@@ -42,7 +46,7 @@ public sealed partial class SafeTensorsFile
         AtomicFile.Write(path, file =>
         {
             file.Write(header);
-            foreach (Named named in sorted) Write(file, named.Tensor);
+            foreach (Named named in sorted) Write(file, named);
         });
     }
 
@@ -60,6 +64,7 @@ public sealed partial class SafeTensorsFile
             string shown = FileFault.Quote(name);
             if (name == SafeTensorsHeader.MetadataName) throw Refused($"No tensor can be called {shown}.");
             if (tensor is null) throw Refused($"The tensor {shown} is null.");
+            NativeErrors.ThrowIfNullOrDisposed(tensor, name);
             if (tensor.is_sparse) throw Refused($"The tensor {shown} is sparse, and the format holds dense ones.");
             if (tensor.is_meta) throw Refused($"The tensor {shown} is on the meta device: it has no values.");
             int type = Array.FindIndex(SafeTensorsType.All, type => type.Dtype == tensor.dtype);
@@ -140,12 +145,25 @@ public sealed partial class SafeTensorsFile
         return json.Append('"').ToString();
     }
 
+    private static void Write(FileStream file, Named named)
+    {
+        try
+        {
+            Write(file, named.Tensor);
+        }
+        catch (ExternalException error)
+        {
+            throw NativeErrors.Translate(error);
+        }
+    }
+
     private static unsafe void Write(FileStream file, Tensor tensor)
     {
         const long most = 1 << 30; // bytes of a span
 
         // libtorch may keep a conjugate or a negation for later; the memory is not the value then.
         using Tensor detached = tensor.detach();
+        if (detached.has_names()) detached.rename_(null); // what follows takes no named tensor
         using Tensor here = detached.cpu();
         using Tensor conjugated = here.resolve_conj();
         using Tensor plain = conjugated.resolve_neg();

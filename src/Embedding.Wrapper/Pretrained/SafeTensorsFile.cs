@@ -41,6 +41,8 @@ public sealed partial class SafeTensorsFile : IDisposable
     /// <exception cref="FileNotFoundException">There is no such file, or the index names one that is not there.</exception>
     /// <exception cref="InvalidDataException">The file is damaged; the message names it, the byte and the fault.</exception>
     /// <exception cref="IOException">The file cannot be read, or not be mapped.</exception>
+    /// <exception cref="ArgumentException"><paramref name="path"/> is empty or no path.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file may not be read, or is a folder.</exception>
     public static SafeTensorsFile Open(string path)
     {
         ArgumentNullException.ThrowIfNull(path);

@@ -22,6 +22,8 @@ public sealed partial class WordVectors
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="InvalidDataException">The file is damaged; the message names it, the line or byte, and the fault.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
+    /// <exception cref="ArgumentException"><paramref name="path"/> is empty or no path.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file may not be read, or is a folder.</exception>
     /// <exception cref="OperationCanceledException"><paramref name="cancellationToken"/> was cancelled.</exception>
     public static WordVectors Load(string path, WordVectorsFormat format = WordVectorsFormat.Auto,
         int? limit = null, IProgress<LoadProgress>? progress = null, CancellationToken cancellationToken = default)
@@ -55,7 +57,9 @@ public sealed partial class WordVectors
     /// <param name="path">Where to. A file that is there is replaced; if anything fails, it stays as it was.</param>
     /// <exception cref="ArgumentNullException"><paramref name="path"/> is null.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
-    /// <exception cref="ObjectDisposedException">This is disposed.</exception>
+    /// <exception cref="ArgumentException"><paramref name="path"/> is empty or no path.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file may not be written.</exception>
+    /// <exception cref="ObjectDisposedException">This, or <see cref="Vectors"/>, is disposed.</exception>
     public void Save(string path)
     {
         ArgumentNullException.ThrowIfNull(path);

@@ -1,5 +1,6 @@
 using System.Collections.ObjectModel;
 using System.Runtime.InteropServices;
+using EmbeddingWrapper.Native;
 using static TorchSharp.torch;
 
 namespace EmbeddingWrapper.Pretrained;
@@ -86,7 +87,7 @@ public sealed partial class WordVectors : IDisposable
     /// <param name="sparse">The gradient of the weight is a sparse tensor. Default false.</param>
     /// <returns>The layer. The caller disposes it.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="paddingIdx"/> is outside the table.</exception>
-    /// <exception cref="ObjectDisposedException">This is disposed.</exception>
+    /// <exception cref="ObjectDisposedException">This, or <see cref="Vectors"/>, is disposed.</exception>
     public Embedding ToEmbedding(bool freeze = true, long? paddingIdx = null, bool sparse = false) =>
         Embedding.FromPretrained(Vectors, freeze, paddingIdx, sparse: sparse);
 
@@ -100,12 +101,16 @@ public sealed partial class WordVectors : IDisposable
     /// <exception cref="ArgumentNullException"><paramref name="word"/> is null.</exception>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="count"/> is negative.</exception>
     /// <exception cref="KeyNotFoundException">There is no such word.</exception>
-    /// <exception cref="ObjectDisposedException">This is disposed.</exception>
+    /// <exception cref="InvalidOperationException"><see cref="Vectors"/> was given another shape in place.</exception>
+    /// <exception cref="ObjectDisposedException">This, or <see cref="Vectors"/>, is disposed.</exception>
     public IReadOnlyList<(string Word, float Similarity)> MostSimilar(string word, int count = 10)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(count);
         if (!TryGetIndex(word, out long self)) throw new KeyNotFoundException($"There is no word {FileFault.Quote(word)}.");
 
+        NativeErrors.ThrowIfNullOrDisposed(_vectors, nameof(Vectors));
+        if (_vectors.dim() != 2 || _vectors.size(0) != _words.Count)
+            throw new InvalidOperationException($"There are {_words.Count} words, and Vectors is now [{string.Join(", ", _vectors.shape)}].");
         using Tensor cosines = Cosines(self);
         ReadOnlySpan<float> similarity = MemoryMarshal.Cast<byte, float>(cosines.bytes);
         var best = new PriorityQueue<int, (float, int)>(); // the worst of them comes out first

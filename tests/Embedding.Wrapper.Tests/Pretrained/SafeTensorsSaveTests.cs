@@ -38,10 +38,11 @@ public class SafeTensorsSaveTests
         using Tensor table = Table(), numbers = complex(zeros(3), ones(3));
         using Tensor transposed = table.t(), strided = table.slice(1, 0, 3, 2), expanded = table.narrow(0, 1, 1).expand(5, 3);
         using Tensor conjugate = numbers.conj(), negated = conjugate.imag, parameter = new Parameter(Table());
+        using Tensor named = table.rename(["rows", "columns"]);
         var tensors = new Dictionary<string, Tensor>
         {
             ["transposed"] = transposed, ["strided"] = strided, ["expanded"] = expanded, ["row"] = table[2],
-            ["conjugate"] = conjugate, ["negated"] = negated, ["parameter"] = parameter,
+            ["conjugate"] = conjugate, ["negated"] = negated, ["parameter"] = parameter, ["named"] = named,
         };
         Dictionary<string, Tensor> read = SaveAndRead(tensors);
 
@@ -53,6 +54,8 @@ public class SafeTensorsSaveTests
         Assert.Equal([-1f, -1f, -1f], Floats(read["conjugate"].imag.contiguous()));
         Assert.Equal([-1f, -1f, -1f], Floats(read["negated"]));
         AssertSameBits(table, read["parameter"]);
+        AssertSameBits(table, read["named"]);
+        Assert.True(named.has_names());
         Assert.True(parameter.requires_grad);
         foreach (Tensor tensor in read.Values) tensor.Dispose();
     }
