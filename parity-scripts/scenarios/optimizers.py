@@ -87,6 +87,16 @@ def groups():
             getattr(do, kind)("o", groups=[{"parameters": ["a.weight"], **options}, {"parameters": ["b.weight"]}]),
             *both_learn(rng, kind)])
 
+    for kind in ("sparse_adam", "adagrad"):
+        given = {"a group without parameters": [{"parameters": []}, {"parameters": ["a.weight", "b.weight"]}],
+                 "one parameter twice in a group": [{"parameters": ["a.weight", "b.weight", "a.weight"]}]}
+        for about, these in given.items():
+            name = f"{kind}: {about}"
+            rng = seeded(name)
+            yield Scenario(name, "O3", [
+                *two_tables(rng, sparse=True), getattr(do, kind)("o", groups=these, **USUAL[kind]),
+                *both_learn(rng, kind), *both_learn(rng, kind)])
+
 
 def schedules():
     """The rate set from outside between the steps, as a scheduler does it."""
