@@ -2,8 +2,6 @@ using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
 using EmbeddingWrapper.Optim;
-using EmbeddingWrapper.Pretrained;
-using EmbeddingWrapper.Tests.Pretrained;
 using TorchSharp.Modules;
 using static EmbeddingWrapper.Tests.Shared;
 
@@ -44,6 +42,23 @@ public class ConventionTests
         where Documentation.Elements(method, "exception").All(e => e.Attribute("cref")!.Value != $"T:{typeof(ArgumentNullException)}")
         select XmlDocumentation.Id(method));
 
+    public static IEnumerable<TheoryDataRow<string>> NotNull =>
+        from method in PublicMethods()
+        from parameter in method.GetParameters()
+        where MustNotBeNull(parameter) && method.Name != nameof(OptimizerState.ApproximatelyEquals) // nothing is equal to null
+        select new TheoryDataRow<string>($"{XmlDocumentation.Id(method)}: {parameter.Name}");
+
+    [Theory]
+    [MemberData(nameof(NotNull))]
+    public void NullIsRefusedByName(string name)
+    {
+        ParameterInfo parameter = PublicMethods().SelectMany(method => method.GetParameters())
+            .Single(each => $"{XmlDocumentation.Id(each.Member)}: {each.Name}" == name);
+        var method = (MethodBase)parameter.Member;
+        object? instance = method.IsStatic || method.IsConstructor ? null : Samples.Instance(method.DeclaringType!);
+        Assert.Equal(parameter.Name, Assert.Throws<ArgumentNullException>(() => Samples.Call(method, instance, parameter)).ParamName);
+    }
+
     public static IEnumerable<TheoryDataRow<Type>> Disposables => Library.GetExportedTypes()
         .Where(type => type.IsAssignableTo(typeof(IDisposable)) && !type.IsAbstract && !MadeByOptimizers.Contains(type))
         .Select(type => new TheoryDataRow<Type>(type));
@@ -52,11 +67,14 @@ public class ConventionTests
     [MemberData(nameof(Disposables))]
     public void ADisposableGuardsAfterDisposal(Type type)
     {
-        Assert.True(AfterDisposal.TryGetValue(type, out var trial), $"{type} is new: its members are to be tried here.");
-        IDisposable disposable = trial.Make();
+        var disposable = (IDisposable)Samples.Instance(type);
         disposable.Dispose();
         disposable.Dispose();
-        Assert.All(trial.Uses, use => Assert.Throws<ObjectDisposedException>(() => use(disposable)));
+        MethodBase[] members = [.. PublicMethods()
+            .Where(method => method.DeclaringType == type && !method.IsStatic && !method.IsConstructor && !AliveAfterDisposal.Contains(method.Name))];
+        Assert.NotEmpty(members);
+        Assert.All(members, method => Assert.Throws<ObjectDisposedException>(() => Samples.Call(method, disposable)));
+        if (disposable is Embedding layer) Assert.All(CallsOnALayer, call => Assert.Throws<ObjectDisposedException>(() => call(layer)));
     }
 
     public static IEnumerable<TheoryDataRow<string>> Signatures =>
@@ -76,50 +94,22 @@ public class ConventionTests
     // What an optimizer keeps for a parameter: the optimizer alone makes one, and empties it by disposing it.
     private static readonly Type[] MadeByOptimizers = [typeof(Optim.Adagrad.State), typeof(SparseAdam.State)];
 
-    private static readonly Dictionary<Type, (Func<IDisposable> Make, Action<object>[] Uses)> AfterDisposal = new()
-    {
-        [typeof(Embedding)] = (() => new Embedding(4, 3),
-        [
-            it => ((Embedding)it).forward(Indices(1)),
-            it => ((Embedding)it).call(Indices(1)),
-            it => _ = ((Embedding)it).Weight,
-            it => ((Embedding)it).Weight = new Parameter(zeros(4, 3)),
-            it => ((Embedding)it).Lookup(1),
-            it => ((Embedding)it).Lookup([1L], new float[3].AsSpan()),
-            it => ((Embedding)it).Lookup([1], new float[3].AsSpan()),
-            it => ((Embedding)it).ResetParameters(),
-            it => ((Embedding)it).to(float64),
-        ]),
-        [typeof(SparseAdam)] = (() => new SparseAdam([NewParameter()]),
-        [
-            it => ((SparseAdam)it).step(),
-            it => ((SparseAdam)it).zero_grad(),
-            it => ((SparseAdam)it).add_param_group(new SparseAdam.ParamGroup([NewParameter()])),
-        ]),
-        [typeof(Optim.Adagrad)] = (() => new Optim.Adagrad([NewParameter()]),
-        [
-            it => ((Optim.Adagrad)it).step(),
-            it => ((Optim.Adagrad)it).zero_grad(),
-            it => ((Optim.Adagrad)it).add_param_group(new Optim.Adagrad.ParamGroup([NewParameter()])),
-        ]),
-        [typeof(SafeTensorsFile)] = (() => SafeTensorsFile.Open(TestFolder.Golden("everything.verified.safetensors")),
-        [
-            it => _ = ((SafeTensorsFile)it).Names,
-            it => _ = ((SafeTensorsFile)it).Metadata,
-            it => ((SafeTensorsFile)it).Read("table"),
-            it => ((SafeTensorsFile)it).ReadAll(),
-        ]),
-        [typeof(WordVectors)] = (() => WordVectors.Load(TestFolder.Golden("gensim.verified.bin")),
-        [
-            it => _ = ((WordVectors)it).Words,
-            it => _ = ((WordVectors)it).Vectors,
-            it => _ = ((WordVectors)it).DuplicateCount,
-            it => ((WordVectors)it).TryGetIndex("river", out _),
-            it => ((WordVectors)it).MostSimilar("river"),
-            it => ((WordVectors)it).ToEmbedding(),
-            it => ((WordVectors)it).Save("never written"),
-        ]),
-    };
+    /// <summary>What a layer or an optimizer was made with, its text, and disposal itself.</summary>
+    private static readonly string[] AliveAfterDisposal =
+    [
+        "get_NumEmbeddings", "get_EmbeddingDim", "get_PaddingIdx", "get_MaxNorm", "get_NormType", "get_ScaleGradByFreq", "get_Sparse",
+        "get_CheckIndices", "set_CheckIndices", "get_Betas", "set_Betas", nameof(ToString), nameof(IDisposable.Dispose),
+    ];
+
+    /// <summary>What reflection cannot call, or TorchSharp declares.</summary>
+    private static readonly Action<Embedding>[] CallsOnALayer =
+    [
+        it => it.call(Indices(1)),
+        it => it.Lookup(1),
+        it => it.Lookup([1L], new float[3].AsSpan()),
+        it => it.Lookup([1], new float[3].AsSpan()),
+        it => it.to(float64),
+    ];
 
     private static readonly Dictionary<string, MemberInfo[]> DotNets = new()
     {
@@ -188,11 +178,17 @@ public class ConventionTests
         }
     }
 
+    /// <summary>Public methods, constructors and accessors that reflection can call.</summary>
+    private static IEnumerable<MethodBase> PublicMethods() =>
+        Documentation.VisibleMembers()
+            .SelectMany(member => member is PropertyInfo property ? property.GetAccessors().Cast<MemberInfo>() : [member])
+            .OfType<MethodBase>().Where(method => method.IsPublic && Samples.CanCall(method));
+
     private static bool OverridesTorchSharps(MethodBase method) =>
         method is MethodInfo info && info.GetBaseDefinition().DeclaringType!.Assembly != Library;
 
     private static bool MustNotBeNull(ParameterInfo parameter) =>
-        !parameter.ParameterType.IsValueType && new NullabilityInfoContext().Create(parameter).WriteState == NullabilityState.NotNull;
+        !parameter.ParameterType.IsValueType && !parameter.IsOut && new NullabilityInfoContext().Create(parameter).WriteState == NullabilityState.NotNull;
 
     private static void AssertNone(IEnumerable<string> faults)
     {
@@ -200,8 +196,6 @@ public class ConventionTests
         string all = string.Join('\n', faults);
         Assert.True(all.Length == 0, all);
     }
-
-    private static Parameter NewParameter() => new(zeros(4, 3));
 
     private static string SourceFile([CallerFilePath] string path = "") => path;
 }

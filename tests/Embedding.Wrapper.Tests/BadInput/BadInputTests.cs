@@ -1,0 +1,86 @@
+using System.Reflection;
+using static EmbeddingWrapper.Tests.Shared;
+
+namespace EmbeddingWrapper.Tests.BadInput;
+
+/// <summary>
+/// A table of bad calls: null elements, disposed, another dtype, shape or device, huge, negative, overlapping. Each throws what it says,
+/// with these words, changes nothing and leaves no native tensor behind. (That null itself is refused, and everything after disposal,
+/// <see cref="ConventionTests"/> asks of each member.)
+/// </summary>
+public partial class BadInputTests
+{
+    /// <param name="Member">Type and name, as in <c>Embedding.forward</c>; of a constructor the type twice.</param>
+    /// <param name="Input">What is bad.</param>
+    /// <param name="Exception">What is thrown, exactly.</param>
+    /// <param name="Words">What the message holds.</param>
+    private sealed record BadCall(string Member, string Input, Type Exception, string[] Words, Action<World> Call);
+
+    private static BadCall Throws<TException>(string member, string input, Action<World> call, params string[] words) where TException : Exception =>
+        new(member, input, typeof(TException), words, call);
+
+    private static readonly BadCall[] Calls = [.. LayerCalls(), .. OptimizerCalls(), .. RecordCalls(), .. FileCalls()];
+
+    public static IEnumerable<TheoryDataRow<string>> Names =>
+        Calls.Select(call => new TheoryDataRow<string>($"{call.Member}: {call.Input}"));
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void ABadCallThrowsAndChangesNothing(string name)
+    {
+        BadCall call = Calls.Single(each => $"{each.Member}: {each.Input}" == name);
+        using var world = new World();
+        byte[][] before = world.Snapshot();
+        long tensors = LiveTensors();
+
+        Exception? error = null;
+        Isolated(() => error = Record.Exception(() => call.Call(world)));
+
+        Assert.NotNull(error);
+        Assert.Equal(call.Exception, error.GetType());
+        Assert.All(call.Words, word => Assert.Contains(word, error.Message));
+        Assert.Equal(before, world.Snapshot());
+        Assert.InRange(LiveTensors(), 0, tensors); // fewer where the call disposed of something first
+    }
+
+    /// <summary>What takes arguments and no bad ones.</summary>
+    private static readonly Dictionary<string, string> NothingBad = new()
+    {
+        ["Embedding.CheckIndices"] = "a bool",
+        ["Options.Beta1"] = "any number, as in PyTorch's groups; the optimizer's own are checked",
+        ["Options.Beta2"] = "as Beta1",
+        ["Options.Eps"] = "as Beta1",
+        ["Options.LrDecay"] = "as Beta1",
+        ["Options.WeightDecay"] = "as Beta1",
+        ["Options.InitialAccumulatorValue"] = "as Beta1",
+        ["Options.Maximize"] = "a bool",
+        ["SparseAdam.Betas"] = "as Options.Beta1",
+        ["ParamGroup.Betas"] = "as Options.Beta1",
+        ["ParamGroup.ParamGroup"] = "the parameters are looked at when the group is added",
+        ["State.ApproximatelyEquals"] = "nothing is equal to it, as with Equals",
+        ["WordVectors.TryGetIndex"] = "a word that is not there is no fault",
+        ["LoadProgress.LoadProgress"] = "any numbers: a record",
+    };
+
+    [Fact]
+    public void EveryMemberThatTakesArgumentsIsInTheTable()
+    {
+        MemberInfo[] members = [.. new XmlDocumentation(typeof(Embedding).Assembly).VisibleMembers()];
+        string[] tried = [.. Calls.Select(call => call.Member)];
+        string[] takeArguments = [.. members.Where(TakesArguments).Select(Name)];
+        Assert.Empty(takeArguments.Except(tried).Except(NothingBad.Keys));
+        Assert.Empty(tried.Except(members.Select(Name)));
+        Assert.Empty(NothingBad.Keys.Except(takeArguments));
+        Assert.Empty(NothingBad.Keys.Intersect(tried));
+
+        static string Name(MemberInfo member) =>
+            member is ConstructorInfo ? $"{member.DeclaringType!.Name}.{member.DeclaringType.Name}" : $"{member.DeclaringType?.Name}.{member.Name}";
+
+        static bool TakesArguments(MemberInfo member) => member switch
+        {
+            MethodBase method => method.IsPublic && method.GetParameters().Length > 0,
+            PropertyInfo { SetMethod: { IsPublic: true } setter } => setter.ReturnParameter.GetRequiredCustomModifiers().Length == 0, // not init
+            _ => false,
+        };
+    }
+}

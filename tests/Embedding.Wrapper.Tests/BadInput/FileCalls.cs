@@ -1,0 +1,91 @@
+using EmbeddingWrapper.Pretrained;
+using EmbeddingWrapper.Tests.Pretrained;
+
+namespace EmbeddingWrapper.Tests.BadInput;
+
+// Files. What is wrong inside of one, the fault tests of the readers show.
+public partial class BadInputTests
+{
+    private static IEnumerable<BadCall> FileCalls()
+    {
+        const string open = "SafeTensorsFile.Open", save = "SafeTensorsFile.Save", load = "WordVectors.Load";
+        return
+        [
+            Throws<ArgumentException>(open, "no path", _ => SafeTensorsFile.Open(""), "path"),
+            Throws<ArgumentException>(open, "no characters of a path", _ => SafeTensorsFile.Open("a\0b"), "path"),
+            Throws<FileNotFoundException>(open, "no file", world => SafeTensorsFile.Open(world["none"]), "none"),
+            Throws<DirectoryNotFoundException>(open, "no folder", world => SafeTensorsFile.Open(world["no/file"]), "no/file"),
+            Throws<UnauthorizedAccessException>(open, "a folder", world => SafeTensorsFile.Open(world[""]), "ew-"),
+            Throws<InvalidDataException>(open, "a file of words", world => SafeTensorsFile.Open(world["words.txt"]),
+                "words.txt, byte 0"),
+            Throws<KeyNotFoundException>("SafeTensorsFile.Read", "no such name", world => world.File.Read("chair"), "'chair'"),
+
+            Throws<ArgumentException>(save, "no path", _ => SafeTensorsFile.Save("", new Dictionary<string, Tensor>()), "path"),
+            Throws<DirectoryNotFoundException>(save, "no folder", world => SafeTensorsFile.Save(world["no/file"], Two(zeros(1)))),
+            Throws<IOException>(save, "a folder", world => SafeTensorsFile.Save(world[""], Two(zeros(1)))),
+            Throws<ArgumentException>(save, "a null tensor", world => SafeTensorsFile.Save(world["table"], Two(null!)),
+                "The tensor 'second' is null"),
+            Throws<ObjectDisposedException>(save, "a disposed tensor", world => SafeTensorsFile.Save(world["table"], Two(world.Dead)),
+                "second"),
+            Throws<ArgumentException>(save, "a sparse tensor",
+                world => SafeTensorsFile.Save(world["table"], Two(ones(2, 2).to_sparse())), "'second' is sparse"),
+            Throws<ArgumentException>(save, "a meta tensor",
+                world => SafeTensorsFile.Save(world["table"], Two(zeros(1, device: META))), "meta device"),
+            Throws<NotSupportedException>(save, "complex128",
+                world => SafeTensorsFile.Save(world["table"], Two(zeros(1, ScalarType.ComplexFloat64))), "second"),
+            Throws<OutOfMemoryException>(save, "more than the memory, over a file",
+                world => SafeTensorsFile.Save(world["table"], Two(zeros(1).expand(1L << 50))),
+                "can't allocate memory"),
+            Throws<InvalidOperationException>(save, "more than can be counted, over a file",
+                world => SafeTensorsFile.Save(world["table"], Two(zeros(1).expand(1L << 62))), "overflowed"),
+
+            Throws<ArgumentException>(load, "no path", _ => TestVectors.Load(""), "path"),
+            Throws<FileNotFoundException>(load, "no file", world => TestVectors.Load(world["none"]), "none"),
+            Throws<UnauthorizedAccessException>(load, "a folder", world => TestVectors.Load(world[""]), "ew-"),
+            Throws<ArgumentOutOfRangeException>(load, "limit negative",
+                world => TestVectors.Load(world["words.txt"], limit: int.MinValue), "limit", "-2147483648"),
+            Throws<ArgumentOutOfRangeException>(load, "no format",
+                world => TestVectors.Load(world["words.txt"], (WordVectorsFormat)99), "format", "99"),
+            Throws<OperationCanceledException>(load, "cancelled",
+                world => WordVectors.Load(world["words.txt"], cancellationToken: new CancellationToken(true))),
+            Throws<InvalidDataException>(load, "a file of tensors that are no words", world => TestVectors.Load(world["table"]),
+                "'vectors'"),
+
+            Throws<KeyNotFoundException>("WordVectors.MostSimilar", "no such word", world => world.Words.MostSimilar("North"),
+                "'North'"),
+            Throws<ArgumentOutOfRangeException>("WordVectors.MostSimilar", "count negative",
+                world => world.Words.MostSimilar("north", int.MinValue), "count"),
+            Throws<ObjectDisposedException>("WordVectors.MostSimilar", "vectors disposed", world =>
+            {
+                world.Words.Vectors.Dispose();
+                world.Words.MostSimilar("north");
+            }, "Vectors"),
+            Throws<InvalidOperationException>("WordVectors.MostSimilar", "more vectors than words",
+                world => Reset(world, zeros(9, 2)).MostSimilar("north"),
+                "There are 3 words, and Vectors is now [9, 2]"),
+            Throws<InvalidOperationException>("WordVectors.MostSimilar", "vectors 1-d",
+                world => Reset(world, zeros(3)).MostSimilar("north"), "now [3]"),
+            Throws<ArgumentOutOfRangeException>("WordVectors.ToEmbedding", "padding index",
+                world => world.Words.ToEmbedding(paddingIdx: 3), "3 is not in [-3, 3)"),
+            Throws<ObjectDisposedException>("WordVectors.ToEmbedding", "vectors disposed", world =>
+            {
+                world.Words.Vectors.Dispose();
+                world.Words.ToEmbedding();
+            }, "embeddings"),
+            Throws<ObjectDisposedException>("WordVectors.Save", "vectors disposed, over a file", world =>
+            {
+                world.Words.Vectors.Dispose();
+                world.Words.Save(world["words.txt"]);
+            }, "vectors"),
+            Throws<ArgumentException>("WordVectors.Save", "no path", world => world.Words.Save(""), "path"),
+        ];
+
+        static Dictionary<string, Tensor> Two(Tensor second) => new() { ["first"] = zeros(1), ["second"] = second };
+
+        static WordVectors Reset(World world, Tensor vectors)
+        {
+            world.Words.Vectors.set_(vectors);
+            return world.Words;
+        }
+    }
+}

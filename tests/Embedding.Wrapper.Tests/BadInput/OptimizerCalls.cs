@@ -1,0 +1,226 @@
+using EmbeddingWrapper.Optim;
+using TorchSharp.Modules;
+using Adagrad = EmbeddingWrapper.Optim.Adagrad;
+
+namespace EmbeddingWrapper.Tests.BadInput;
+
+// The optimizers, and what they keep.
+public partial class BadInputTests
+{
+    private static IEnumerable<BadCall> OptimizerCalls()
+    {
+        const string adam = "SparseAdam.SparseAdam", adagrad = "Adagrad.Adagrad";
+        return
+        [
+            Throws<ArgumentNullException>(adam, "a null parameter", _ => new SparseAdam([(Parameter)null!]), "parameters"),
+            Throws<ArgumentNullException>(adam, "a null group", _ => new SparseAdam([(SparseAdam.ParamGroup)null!]), "param_group"),
+            Throws<ArgumentException>(adam, "no parameters", _ => new SparseAdam(Array.Empty<Parameter>()),
+                "optimizer got an empty parameter list"),
+            Throws<ArgumentException>(adam, "no groups", _ => new SparseAdam(Array.Empty<SparseAdam.ParamGroup>()),
+                "optimizer got an empty parameter list"),
+            Throws<ObjectDisposedException>(adam, "disposed", world => new SparseAdam([world.Few, world.DeadParameter]),
+                "parameter 1"),
+            Throws<ArgumentException>(adam, "sparse", world => new SparseAdam([world.Few, world.SparseParameter]),
+                "Sparse params at indices [[0, 1]]"),
+            Throws<ArgumentOutOfRangeException>(adam, "lr NaN", world => new SparseAdam([world.Few], double.NaN),
+                "Invalid learning rate: nan"),
+            Throws<ArgumentOutOfRangeException>(adam, "beta1 infinite",
+                world => new SparseAdam([world.Few], beta1: double.PositiveInfinity), "Invalid beta parameter at index 0: inf"),
+            Throws<ArgumentOutOfRangeException>(adam, "eps negative", world => new SparseAdam([world.Few], eps: -1),
+                "Invalid epsilon value: -1.0"),
+            Throws<ArgumentNullException>(adagrad, "a null parameter", _ => new Adagrad([(Parameter)null!]), "parameters"),
+            Throws<ArgumentNullException>(adagrad, "a null group", _ => new Adagrad([(Adagrad.ParamGroup)null!]), "param_group"),
+            Throws<ArgumentException>(adagrad, "no parameters", _ => new Adagrad(Array.Empty<Parameter>()),
+                "optimizer got an empty parameter list"),
+            Throws<ArgumentException>(adagrad, "no groups", _ => new Adagrad(Array.Empty<Adagrad.ParamGroup>()),
+                "optimizer got an empty parameter list"),
+            Throws<ObjectDisposedException>(adagrad, "disposed, in the second group",
+                world => new Adagrad([new Adagrad.ParamGroup([world.Few]), new Adagrad.ParamGroup([world.DeadParameter])]), "parameter 0"),
+            Throws<ArgumentException>(adagrad, "sparse", world => new Adagrad([world.Few, world.SparseParameter]),
+                "Adagrad requires dense parameter tensors"),
+            Throws<ArgumentOutOfRangeException>(adagrad, "lr NaN", world => new Adagrad([world.Few], double.NaN),
+                "Invalid learning rate: nan"),
+            Throws<ArgumentOutOfRangeException>(adagrad, "initial value NaN",
+                world => new Adagrad([world.Few], initialAccumulatorValue: double.NaN),
+                "Invalid initial_accumulator_value value: nan"),
+
+            .. CallsOf("SparseAdam", world => world.Adam, world => world.Adagrad),
+            .. CallsOf("Adagrad", world => world.Adagrad, world => world.Adam),
+            .. DenseStepCalls(),
+        ];
+    }
+
+    /// <summary>What both optimizers refuse, a step on sparse gradients above all.</summary>
+    private static IEnumerable<BadCall> CallsOf(string type, Func<World, Trained> of, Func<World, Trained> other)
+    {
+        string step = $"{type}.step", add = $"{type}.add_param_group", load = $"{type}.load_state_dict";
+        const string unfit = "The gradient of parameter 1 of group 0 is ";
+        return
+        [
+            Spoil<InvalidOperationException>("gradient of more rows", t => t.StepWith(Trained.Sparse(99_999, rows: 100_000)),
+                $"{unfit}Float32 [100000, 3] on cpu, and the parameter Float32 [4, 3] on cpu"),
+            Spoil<InvalidOperationException>("gradient of longer rows", t => t.StepWith(Trained.Sparse(3, width: 100_000)),
+                $"{unfit}Float32 [4, 100000]"),
+            Spoil<InvalidOperationException>("gradient of shorter rows", t => t.StepWith(Trained.Sparse(3, width: 2)),
+                $"{unfit}Float32 [4, 2]"),
+            Spoil<InvalidOperationException>("gradient of another dtype", t => t.StepWith(Trained.Sparse(3, ScalarType.Int64)),
+                $"{unfit}Int64 [4, 3]"),
+            Spoil<InvalidOperationException>("gradient with an index behind the end", t => t.StepWith(Trained.Sparse(99_999)),
+                "an entry at index 99999 of dimension 0, of size 4"),
+            Spoil<InvalidOperationException>("gradient with a negative index", t => t.StepWith(Trained.Sparse(-1)),
+                "an entry at index -1 of dimension 0"),
+            Spoil<InvalidOperationException>("gradient with an index behind the end of a row", t =>
+            {
+                using Tensor index = tensor(new long[,] { { 1 }, { 7 } }), value = ones(1);
+                t.StepWith(sparse_coo_tensor(index, value, [4, 3]));
+            }, "of dimension "),
+            Spoil<InvalidOperationException>("weight with fewer rows", t => t.StepOver(zeros(1, 3)),
+                $"{unfit}Float32 [4, 3] on cpu, and the parameter Float32 [1, 3]"),
+            Spoil<InvalidOperationException>("weight with more rows, as the gradient", t =>
+            {
+                t.Bad.Weight.grad = Trained.Sparse(399, rows: 400);
+                t.StepOver(zeros(400, 3));
+            }, "The state of parameter 1 of group 0 is Float32 [4, 3] on cpu, and the parameter Float32 [400, 3] on cpu"),
+            Spoil<ObjectDisposedException>("weight disposed", t =>
+            {
+                t.Bad.Weight.Dispose();
+                t.Optimizer.step();
+            }, "parameter 1 of group 0"),
+            Spoil<ObjectDisposedException>("weight disposed in the closure", t => t.Optimizer.step(() =>
+            {
+                t.Bad.Weight.Dispose();
+                return zeros(1);
+            }), "parameter 1 of group 0"),
+            Spoil<ObjectDisposedException>("state disposed", t =>
+            {
+                ((IDisposable)t.Optimizer.state_dict().State[1]).Dispose();
+                t.Optimizer.step();
+            }, "State"),
+            Spoil<InvalidOperationException>("state on the meta device", t =>
+            {
+                t.Optimizer.state_dict().State[1].to(META);
+                t.Optimizer.step();
+            }, "The state of parameter 1 of group 0 is Float32 [4, 3] on meta"),
+            Spoil<InvalidOperationException>("an option that is gone", t =>
+            {
+                t.Options.LearningRate = null;
+                t.Optimizer.step();
+            }, "Parameter group 0 has lost"),
+            Spoil<InvalidOperationException>("options of another optimizer", t =>
+            {
+                t.Group.Options = new SGD.Options();
+                t.Optimizer.step();
+            }, "Parameter group 0 has lost"),
+            Throws<InvalidOperationException>(step, "a parameter that was not added", world =>
+            {
+                of(world).Group.Parameters = [other(world).Bad.Weight];
+                of(world).Optimizer.step();
+            }, "Nothing is kept for parameter 0 of group 0"),
+
+            Throws<ArgumentException>(add, "a group of another optimizer",
+                world => of(world).Optimizer.add_param_group(other(world).Group), type),
+            Throws<ArgumentException>(add, "the same group again", world => of(world).Optimizer.add_param_group(of(world).Group),
+                "some parameters appear in more than one parameter group"),
+            Throws<ArgumentNullException>(add, "no parameters at all", world => of(world).Optimizer.add_param_group(new ParamGroup()),
+                "parameters"),
+
+            Throws<ArgumentException>(load, "of another optimizer",
+                world => of(world).Optimizer.load_state_dict(other(world).Optimizer.state_dict()), $"A state of {type} is needed"),
+            Throws<ArgumentException>(load, "a null record", world =>
+            {
+                optim.Optimizer.StateDictionary state = of(world).Optimizer.state_dict();
+                state.State[1] = null!;
+                of(world).Optimizer.load_state_dict(state);
+            }, $"A state of {type} is needed"),
+            Throws<ObjectDisposedException>(load, "a disposed record", world =>
+            {
+                optim.Optimizer.StateDictionary state = of(world).Optimizer.state_dict();
+                ((IDisposable)state.State[1]).Dispose();
+                of(world).Optimizer.load_state_dict(state);
+            }, "State"),
+        ];
+
+        BadCall Spoil<TException>(string input, Action<Trained> call, params string[] words) where TException : Exception =>
+            Throws<TException>(step, input, world => call(of(world)), words);
+    }
+
+    private static IEnumerable<BadCall> DenseStepCalls()
+    {
+        return
+        [
+            Throws<InvalidOperationException>("Adagrad.step", "gradient that would be spread",
+                world => world.DenseAdagrad.StepWith(zeros(1, 3)), "Float32 [1, 3]"),
+            Throws<InvalidOperationException>("Adagrad.step", "gradient 0-d", world => world.DenseAdagrad.StepWith(tensor(1f)),
+                "Float32 []"),
+            Throws<InvalidOperationException>("Adagrad.step", "gradient on the meta device",
+                world => world.DenseAdagrad.StepWith(zeros(4, 3, device: META)), "on meta"),
+            Throws<InvalidOperationException>("Adagrad.step", "gradient of float64",
+                world => world.DenseAdagrad.StepWith(zeros(4, 3, float64)), "Float64 [4, 3]"),
+            Throws<InvalidOperationException>("SparseAdam.step", "gradient dense", world => world.Adam.StepWith(zeros(4, 3)),
+                "does not support dense gradients"),
+            Throws<InvalidOperationException>("Adagrad.step", "overlapping weight, dense gradient",
+                world => world.DenseAdagrad.StepOver(zeros(1, 3).expand(4, 3)), "more than one element of the written-to tensor"),
+            Throws<InvalidOperationException>("Adagrad.step", "weight decay, sparse gradient", world =>
+            {
+                ((Adagrad.Options)world.Adagrad.Options).WeightDecay = 0.1;
+                world.Adagrad.Optimizer.step();
+            }, "weight_decay option is not compatible with sparse gradients"),
+        ];
+    }
+
+    /// <summary>The records of the state: public because TorchSharp's are.</summary>
+    private static IEnumerable<BadCall> RecordCalls()
+    {
+        return
+        [
+            .. Of(world => world.Adam, world => world.Adagrad, "SparseAdam"),
+            .. Of(world => world.Adagrad, world => world.Adam, "Adagrad"),
+            Throws<ArgumentException>("State.Initialize", "an open value",
+                world => world.Adagrad.State.Initialize(new Adagrad.Options()), "open"),
+        ];
+
+        static IEnumerable<BadCall> Of(Func<World, Trained> of, Func<World, Trained> other, string type) =>
+        [
+            Throws<ArgumentException>("Options.LoadStateDict", $"of another optimizer than {type}",
+                world => of(world).Options.LoadStateDict(other(world).Options), $"A record of {type} is needed"),
+            Throws<InvalidOperationException>("Options.SaveStateDict", $"{type}, an option is open", world =>
+            {
+                OptimizerOptions options = of(world).Options;
+                options.LearningRate = null;
+                var stream = new MemoryStream();
+                try
+                {
+                    options.SaveStateDict(new BinaryWriter(stream));
+                }
+                finally
+                {
+                    Assert.Equal(0, stream.Length);
+                }
+            }, "An option is open"),
+            Throws<ArgumentException>("State.Initialize", $"of another optimizer than {type}",
+                world => of(world).State.Initialize(other(world).Options), $"A record of {type} is needed"),
+            Throws<ArgumentException>("State.LoadStateDict", $"of another optimizer than {type}",
+                world => of(world).State.LoadStateDict(other(world).State), $"A record of {type} is needed"),
+            Throws<EndOfStreamException>("State.LoadStateDict", $"{type}, a stream cut short",
+                world => of(world).State.LoadStateDict(new BinaryReader(new MemoryStream([1, 0, 0, 0, 0, 0, 0, 0, 1]))), "end of the stream"),
+            Throws<ObjectDisposedException>("State.LoadStateDict", $"{type}, a disposed record", world =>
+            {
+                OptimizerState second = of(world).Optimizer.state_dict().State[1];
+                ((IDisposable)second).Dispose();
+                of(world).State.LoadStateDict(second);
+            }, "State"),
+            Throws<ObjectDisposedException>("State.SaveStateDict", $"{type}, disposed", world =>
+            {
+                OptimizerState second = of(world).Optimizer.state_dict().State[1];
+                ((IDisposable)second).Dispose();
+                second.SaveStateDict(new BinaryWriter(Stream.Null));
+            }, "State"),
+            Throws<ObjectDisposedException>("State.to", $"{type}, parameter disposed", world =>
+            {
+                OptimizerState second = of(world).Optimizer.state_dict().State[1];
+                of(world).Bad.Weight.Dispose();
+                second.to(CPU);
+            }, "parameter"),
+        ];
+    }
+}

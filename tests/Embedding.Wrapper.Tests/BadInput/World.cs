@@ -1,0 +1,181 @@
+using EmbeddingWrapper.Optim;
+using EmbeddingWrapper.Pretrained;
+using EmbeddingWrapper.Tests.Pretrained;
+using TorchSharp.Modules;
+using static EmbeddingWrapper.Tests.Shared;
+
+namespace EmbeddingWrapper.Tests.BadInput;
+
+/// <summary>
+/// An optimizer in the middle of its work, with two tables of one group: a call spoils the second, the first shows what it changed.
+/// </summary>
+internal sealed record Trained(OptimizerHelper Optimizer, Embedding Good, Embedding Bad)
+{
+    public static Trained With(Func<Parameter[], OptimizerHelper> make, bool sparse = true)
+    {
+        Embedding good = Embedding.FromPretrained(Table(), freeze: false, sparse: sparse);
+        Embedding bad = Embedding.FromPretrained(Table(), freeze: false, sparse: sparse);
+        var trained = new Trained(make([good.Weight, bad.Weight]), good, bad);
+        trained.Backward();
+        trained.Optimizer.step();
+        trained.State = trained.Optimizer.state_dict().State[0];
+        trained.Options = trained.Optimizer.state_dict().Options[0];
+        trained.Optimizer.zero_grad();
+        trained.Backward();
+        return trained;
+    }
+
+    /// <summary>What is kept for the first table.</summary>
+    public OptimizerState State { get; private set; } = null!;
+
+    public OptimizerOptions Options { get; private set; } = null!;
+
+    public ParamGroup Group => (ParamGroup)Optimizer.ParamGroups.First();
+
+    /// <summary>Gives the second table a gradient, as TorchSharp lets one do, and takes a step.</summary>
+    public void StepWith(Tensor gradient)
+    {
+        Bad.Weight.grad = gradient;
+        Optimizer.step();
+    }
+
+    /// <summary>Gives the second table other memory, in place, and takes a step.</summary>
+    public void StepOver(Tensor memory)
+    {
+        using (no_grad()) Bad.Weight.set_(memory);
+        Optimizer.step();
+    }
+
+    /// <summary>A sparse gradient of one entry for a table of 4 rows of 3.</summary>
+    public static Tensor Sparse(long row, ScalarType dtype = ScalarType.Float32, long rows = 4, long width = 3)
+    {
+        using Tensor index = tensor(new[,] { { row } });
+        using Tensor values = ones(1, width, dtype);
+        return sparse_coo_tensor(index, values, [rows, width]);
+    }
+
+    public IEnumerable<byte[]> Snapshot() => State switch
+    {
+        SparseAdam.State s => [Bits(Good.Weight), BitConverter.GetBytes(s.Step), Bits(s.ExpAvg!), Bits(s.ExpAvgSq!)],
+        _ => [Bits(Good.Weight), BitConverter.GetBytes(((Optim.Adagrad.State)State).Step), Bits(((Optim.Adagrad.State)State).Sum)],
+    };
+
+    private void Backward()
+    {
+        foreach (Embedding table in new[] { Good, Bad })
+        {
+            using Tensor rows = table.Lookup(1, 2);
+            using Tensor loss = rows.sum();
+            loss.backward();
+        }
+    }
+}
+
+/// <summary>What the bad calls are made on, and what none of them may change.</summary>
+internal sealed class World : IDisposable
+{
+    public World()
+    {
+        Layer = Embedding.FromPretrained(Table(), freeze: false);
+        Normed = Embedding.FromPretrained(Table(), maxNorm: 0.5);
+        Checked = Embedding.FromPretrained(Table());
+        Checked.CheckIndices = true;
+        Elsewhere = Embedding.FromPretrained(zeros(4, 3, device: META));
+        Dead = zeros(4, 3);
+        Dead.Dispose();
+        DeadParameter = new Parameter(zeros(4, 3));
+        DeadParameter.Dispose();
+        Few = new Parameter(ones(2, 3));
+        Padded = new Embedding(4, 3, paddingIdx: 3) { Weight = Few };
+        PaddedNormed = new Embedding(4, 3, paddingIdx: 3, maxNorm: 0.5) { Weight = Few };
+        Sparse = Embedding.FromPretrained(Table().to_sparse());
+        Named = Embedding.FromPretrained(Table().rename(["rows", "columns"]));
+        Overlapping = Embedding.FromPretrained(zeros(1, 3).expand(4, 3));
+        Wide = Embedding.FromPretrained(zeros(1, 1).expand(1, 1L << 62));
+        Longs = Embedding.FromPretrained(full([4, 2], 1L << 40, int64));
+        Square = Embedding.FromPretrained(Table(3, 3));
+        SparseParameter = new Parameter(Table().to_sparse());
+        Adam = Trained.With(parameters => new SparseAdam(parameters, 0.1));
+        Adagrad = Trained.With(parameters => new Optim.Adagrad(parameters, 0.1));
+        DenseAdagrad = Trained.With(parameters => new Optim.Adagrad(parameters, 0.1), sparse: false);
+        using (Tensor table = Table()) SafeTensorsFile.Save(this["table"], new Dictionary<string, Tensor> { ["table"] = table });
+        File = SafeTensorsFile.Open(this["table"]);
+        Words = TestVectors.Load(Folder.Write("words.txt", "north 0 1\neast 2 0\nsouth 0 -3\n"));
+    }
+
+    public Embedding Layer { get; }
+
+    public Embedding Normed { get; }
+
+    public Embedding Checked { get; }
+
+    /// <summary>On the meta device.</summary>
+    public Embedding Elsewhere { get; }
+
+    /// <summary>The weight was replaced by <see cref="Few"/>, which lacks the padding row.</summary>
+    public Embedding Padded { get; }
+
+    public Embedding PaddedNormed { get; }
+
+    public Embedding Sparse { get; }
+
+    public Embedding Named { get; }
+
+    /// <summary>All rows are one.</summary>
+    public Embedding Overlapping { get; }
+
+    /// <summary>2^62 columns, all one.</summary>
+    public Embedding Wide { get; }
+
+    /// <summary>int64, and large numbers.</summary>
+    public Embedding Longs { get; }
+
+    public Embedding Square { get; }
+
+    public Tensor Dead { get; }
+
+    public Parameter DeadParameter { get; }
+
+    /// <summary>Two rows.</summary>
+    public Parameter Few { get; }
+
+    public Parameter SparseParameter { get; }
+
+    public Trained Adam { get; }
+
+    public Trained Adagrad { get; }
+
+    public Trained DenseAdagrad { get; }
+
+    public SafeTensorsFile File { get; }
+
+    public WordVectors Words { get; }
+
+    public string this[string file] => Folder[file];
+
+    private TestFolder Folder { get; } = new();
+
+    public byte[][] Snapshot() =>
+    [
+        Bits(Layer.Weight), Bits(Normed.Weight), Bits(Checked.Weight), Bits(Few), Bits(Square.Weight), Bits(Overlapping.Weight),
+        .. Adam.Snapshot(), .. Adagrad.Snapshot(), .. DenseAdagrad.Snapshot(),
+        .. Folder.Files.Select(file => System.Text.Encoding.UTF8.GetBytes(file)),
+        .. Folder.Files.Select(file => System.IO.File.ReadAllBytes(this[file])),
+    ];
+
+    public void Dispose()
+    {
+        foreach (Trained trained in new[] { Adam, Adagrad, DenseAdagrad })
+        {
+            trained.Optimizer.Dispose();
+            trained.Good.Dispose();
+            trained.Bad.Dispose();
+        }
+        IDisposable[] others =
+        [
+            Layer, Normed, Checked, Elsewhere, Padded, PaddedNormed, Sparse, Named, Overlapping, Wide, Longs, Square, Few, SparseParameter,
+            File, Words, Folder,
+        ];
+        foreach (IDisposable each in others) each.Dispose();
+    }
+}
