@@ -11,7 +11,8 @@ namespace EmbeddingWrapper.Optim;
 /// </summary>
 /// <remarks>
 /// <c>step(closure)</c>, parameter groups, learning-rate schedulers, <c>state_dict</c>, <c>save_state_dict</c> and <c>load_state_dict</c> are those
-/// of TorchSharp's optimizers. The accumulator is made with the optimizer.
+/// of TorchSharp's optimizers. The accumulator is made with the optimizer. A stream that ends early leaves the records before
+/// its end read.
 /// </remarks>
 public sealed partial class Adagrad : OptimizerHelper
 {
