@@ -11,8 +11,8 @@ namespace EmbeddingWrapper.Optim;
 /// </summary>
 /// <remarks>
 /// <c>step(closure)</c>, parameter groups, learning-rate schedulers, <c>state_dict</c>, <c>save_state_dict</c> and <c>load_state_dict</c> are those
-/// of TorchSharp's optimizers. The accumulator is made with the optimizer. A stream that ends early leaves the records before
-/// its end read.
+/// of TorchSharp's optimizers. The accumulator is made with the optimizer. Of a stream that ends early,
+/// what comes before its end is loaded.
 /// </remarks>
 public sealed partial class Adagrad : OptimizerHelper
 {

@@ -13,8 +13,8 @@ namespace EmbeddingWrapper.Optim;
 /// <para>The step count belongs to the parameter and not to the row: a row first seen late is corrected for bias with the late count.</para>
 /// <para>
 /// <c>step(closure)</c>, parameter groups, learning-rate schedulers, <c>state_dict</c>, <c>save_state_dict</c> and <c>load_state_dict</c> are those
-/// of TorchSharp's optimizers. The moments are made at the first step with a gradient. A stream that ends early leaves the records before
-/// its end read.
+/// of TorchSharp's optimizers. The moments are made at the first step with a gradient. Of a stream that ends early,
+/// what comes before its end is loaded.
 /// </para>
 /// </remarks>
 public sealed partial class SparseAdam : OptimizerHelper, optim.IBetas
