@@ -49,6 +49,7 @@ public partial class Embedding
             throw new InvalidOperationException(
                 $"Error(s) in loading state_dict for {GetType().Name}:\n\t{string.Join("\n\t", faults)}");
         }
+        using ReadGate.Reading reading = _gate.Enter();
         try
         {
             return base.load_state_dict(source, strict, skip);
@@ -99,13 +100,9 @@ public partial class Embedding
     protected override void _toEpilog(ScalarType? dtype, Device? device, bool non_blocking)
     {
         ThrowIfDisposed();
-        ScalarType target = _weight.is_floating_point() || _weight.is_complex() ? dtype ?? _weight.dtype : _weight.dtype;
-        using Tensor? grad = _weight.grad;
         try
         {
-            MoveData(_weight);
-            if (grad is not null) MoveData(grad);
-            _rows = null;
+            _gate.Change(Move);
         }
         catch (ExternalException error)
         {
@@ -122,7 +119,16 @@ public partial class Embedding
             ConditionallyRegisterParameter(WeightName, _weight);
         }
 
-        void MoveData(Tensor tensor)
+        void Move()
+        {
+            ScalarType target = _weight.is_floating_point() || _weight.is_complex() ? dtype ?? _weight.dtype : _weight.dtype;
+            using Tensor? grad = _weight.grad;
+            MoveData(_weight, target);
+            if (grad is not null) MoveData(grad, target);
+            _rows = null;
+        }
+
+        void MoveData(Tensor tensor, ScalarType target)
         {
             using Tensor old = tensor.detach();
             using Tensor moved = old.to(target, device ?? old.device, non_blocking: non_blocking);
@@ -130,17 +136,28 @@ public partial class Embedding
         }
     }
 
-    /// <summary>Disposes the layer, and the weight unless the caller assigned it.</summary>
+    /// <summary>
+    /// Disposes the layer, and the weight unless the caller assigned it. Look-ups that run on other threads end first; later ones throw.
+    /// </summary>
     /// <param name="disposing">False when the collector calls.</param>
     protected override void Dispose(bool disposing)
     {
-        if (disposing && !_disposed)
+        if (disposing)
         {
-            _disposed = true;
+            if (!_gate.Close()) return;
             if (!_ownsWeight) ConditionallyRegisterParameter(WeightName, (Parameter?)null);
-            _native.Dispose();
         }
-        base.Dispose(disposing);
+        else
+        {
+            // TorchSharp 0.107 frees the native side of a module in Dispose alone, and the engine's holds the table. Parameters and
+            // modules may live on elsewhere: they are left to the collector.
+            if (_native is null) return; // the constructor threw
+            _internal_params.clear();
+            _internal_buffers.clear();
+            _internal_submodules.clear();
+        }
+        _native.Dispose();
+        base.Dispose(true);
     }
 
     private static void ThrowIfNotConvertible(ScalarType dtype)

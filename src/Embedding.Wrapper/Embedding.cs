@@ -30,9 +30,9 @@ public partial class Embedding : nn.Module<Tensor, Tensor>
     private const string WeightName = "weight";
 
     private readonly NativeEmbedding _native;
+    private readonly ReadGate _gate;
     [ComponentName(Name = WeightName)] private Parameter _weight;
     private bool _ownsWeight;
-    private bool _disposed;
 
     /// <summary>
     /// Makes a table of random vectors, drawn from the standard normal distribution by the global generator: after the same
@@ -93,10 +93,12 @@ public partial class Embedding : nn.Module<Tensor, Tensor>
         NormType = normType;
         ScaleGradByFreq = scaleGradByFreq;
         Sparse = sparse;
+        _gate = new ReadGate(this);
         _native = new NativeEmbedding(paddingIdx, scaleGradByFreq, sparse);
         _weight = weight;
         _ownsWeight = true;
-        UseWeight();
+        _weight.DetachFromDisposeScope();
+        UseWeight(weight);
     }
 
     /// <summary>
@@ -200,17 +202,16 @@ public partial class Embedding : nn.Module<Tensor, Tensor>
     {
         get
         {
-            ObjectDisposedException.ThrowIf(_disposed, this);
+            ObjectDisposedException.ThrowIf(_gate.IsClosed, this);
             return _weight;
         }
         set
         {
             NativeErrors.ThrowIfNullOrDisposed(value);
-            ObjectDisposedException.ThrowIf(_disposed, this);
-            if (ReferenceEquals(value, _weight)) return;
-            _weight = value;
-            _ownsWeight = false;
-            UseWeight();
+            _gate.Change(() =>
+            {
+                if (!ReferenceEquals(value, _weight)) UseWeight(value);
+            });
         }
     }
 
@@ -238,19 +239,21 @@ public partial class Embedding : nn.Module<Tensor, Tensor>
     {
         NativeErrors.ThrowIfNullOrDisposed(input);
         ThrowIfDisposed();
+        using ReadGate.Reading reading = _gate.Enter();
         try
         {
-            if (CheckIndices || MaxNorm is not null) NativeErrors.ThrowIfIndexOutOfRange(input, _weight);
-            if (MaxNorm is double maxNorm)
+            if (CheckIndices || MaxNorm is not null) NativeErrors.ThrowIfIndexOutOfRange(input, _native.Weight);
+            if (MaxNorm is not double maxNorm) return _native.Forward(input);
+            ThrowIfPaddingOutsideWeight(); // libtorch looks after it has written rows
+            lock (_native) // two threads would scale the same row twice
             {
-                ThrowIfPaddingOutsideWeight(); // libtorch looks after it has written rows
-                TorchScript.EmbeddingRenorm(_weight, input, maxNorm, NormType);
+                TorchScript.EmbeddingRenorm(_native.Weight, input, maxNorm, NormType);
+                return _native.Forward(input);
             }
-            return _native.Forward(input);
         }
         catch (ExternalException error)
         {
-            throw NativeErrors.Translate(error, input, _weight);
+            throw NativeErrors.Translate(error, input, _native.Weight);
         }
     }
 
@@ -264,6 +267,7 @@ public partial class Embedding : nn.Module<Tensor, Tensor>
     {
         ThrowIfDisposed();
         ThrowIfPaddingOutsideWeight();
+        using ReadGate.Reading reading = _gate.Enter();
         try
         {
             using var grad = no_grad();
@@ -291,11 +295,12 @@ public partial class Embedding : nn.Module<Tensor, Tensor>
         return text.Append(')').ToString();
     }
 
-    private void UseWeight()
+    private void UseWeight(Parameter weight)
     {
-        if (_ownsWeight) _weight.DetachFromDisposeScope();
-        _rows = null; // memory of the weight before may be given to this one
-        _native.PointAt(_weight);
+        _native.PointAt(weight);
+        _ownsWeight = _ownsWeight && ReferenceEquals(weight, _weight);
+        _weight = weight;
+        _rows = null;
         ConditionallyRegisterParameter(WeightName, _weight);
         _deviceType = _weight.device_type;
         _deviceIndex = _weight.device_index;
@@ -303,7 +308,7 @@ public partial class Embedding : nn.Module<Tensor, Tensor>
 
     private void ThrowIfDisposed()
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        ObjectDisposedException.ThrowIf(_gate.IsClosed, this);
         if (_weight.IsInvalid) throw NativeErrors.Disposed(nameof(Weight));
     }
 

@@ -17,6 +17,7 @@ internal sealed class NativeEmbedding : IDisposable
     private const string WeightName = "weight";
 
     private readonly Engine _engine;
+    private Parameter? _weight;
 
     // paddingIdx is counted from the start already. libtorch compares it with the row count here alone, so the fewest rows do.
     public NativeEmbedding(long? paddingIdx, bool scaleGradByFreq, bool sparse)
@@ -24,6 +25,11 @@ internal sealed class NativeEmbedding : IDisposable
         long rows = (paddingIdx ?? 0) + 1;
         _engine = nn.Embedding(rows, 0, paddingIdx, scale_grad_by_freq: scaleGradByFreq, sparse: sparse);
     }
+
+    /// <summary>
+    /// The weight, through a handle of the engine's own: it is there until the engine is disposed, whatever becomes of the caller's object.
+    /// </summary>
+    public Tensor Weight => _weight!;
 
     /// <summary>Computes with <paramref name="weight"/> from now on; it stays the caller's.</summary>
     public void PointAt(Parameter weight)
@@ -35,6 +41,7 @@ internal sealed class NativeEmbedding : IDisposable
         Parameter handle = _engine.weight;
         handle.DetachFromDisposeScope();
         _engine.weight = handle;
+        _weight = handle;
         previous?.Dispose();
     }
 
