@@ -17,6 +17,7 @@ namespace EmbeddingWrapper.Optim;
 public sealed partial class Adagrad : OptimizerHelper
 {
     private readonly Options _default;
+    private readonly Lock _using = new(); // a second thread waits: Dispose frees memory that a step writes to
     private bool _disposed;
 
     /// <summary>Optimizes parameters.</summary>
@@ -89,17 +90,22 @@ public sealed partial class Adagrad : OptimizerHelper
     public override Tensor? step(Func<Tensor>? closure = null)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        bool done = false;
-        return _step<ParamGroup>(_ =>
+        Tensor? loss = ParameterGroups.Evaluate(closure);
+        lock (_using)
         {
-            if (!done) UpdateAll();
-            done = true;
-        }, closure);
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            bool done = false;
+            _step<ParamGroup>(_ =>
+            {
+                if (!done) UpdateAll();
+                done = true;
+            });
+        }
+        return loss;
     }
 
     private void UpdateAll()
     {
-        ObjectDisposedException.ThrowIf(_disposed, this); // in the closure
         try
         {
             var plan = StepPlan.Of<Options, State>(_parameter_groups, _state, options => options.Maximize!.Value, Check);
@@ -138,7 +144,8 @@ public sealed partial class Adagrad : OptimizerHelper
             return;
         }
         if (sparse.IsEmpty) return;
-        if (sparse.IsOfRows(parameter, state.Sum)) RowUpdate.Adagrad(sparse, parameter, state.Sum, eps, -rate);
+        using Tensor table = parameter.detach(); // keeps the memory of the rows if another thread converts or disposes the layer
+        if (sparse.IsOfRows(table, state.Sum)) RowUpdate.Adagrad(sparse, table, state.Sum, eps, -rate);
         else UpdateSparse(sparse, state.Sum, parameter, eps, -rate);
     }
 
@@ -163,8 +170,11 @@ public sealed partial class Adagrad : OptimizerHelper
     /// <exception cref="ObjectDisposedException">The optimizer or one of its parameters is disposed. No gradient is dropped then.</exception>
     public override void zero_grad()
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
-        ParameterGroups.DropGradients(parameters());
+        lock (_using)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            ParameterGroups.DropGradients(parameters());
+        }
     }
 
     /// <summary>What is kept for each parameter, and the options of each group. It is the optimizer's own, not a copy.</summary>
@@ -244,7 +254,10 @@ public sealed partial class Adagrad : OptimizerHelper
     {
         base.Dispose(disposing);
         if (!disposing) return;
-        _disposed = true;
-        foreach ((_, OptimizerState state) in _state) ((State)state).Dispose();
+        lock (_using)
+        {
+            _disposed = true;
+            foreach ((_, OptimizerState state) in _state) ((State)state).Dispose();
+        }
     }
 }

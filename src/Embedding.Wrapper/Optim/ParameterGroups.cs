@@ -34,6 +34,14 @@ internal static class ParameterGroups
         return parameters;
     }
 
+    /// <summary>What the closure of a step gives, computed with gradients as TorchSharp's step does, but outside its lock.</summary>
+    public static Tensor? Evaluate(Func<Tensor>? closure)
+    {
+        if (closure is null) return null;
+        using var grad = enable_grad();
+        return closure();
+    }
+
     /// <summary>Drops the gradients, as PyTorch does; TorchSharp's optimizers fill them with zeros.</summary>
     public static void DropGradients(IEnumerable<Parameter> parameters)
     {

@@ -20,6 +20,7 @@ namespace EmbeddingWrapper.Optim;
 public sealed partial class SparseAdam : OptimizerHelper, optim.IBetas
 {
     private readonly Options _default;
+    private readonly Lock _using = new(); // a second thread waits: Dispose frees memory that a step writes to
     private bool _disposed;
 
     /// <summary>Optimizes parameters that get sparse gradients, such as the weight of <c>new Embedding(…, sparse: true)</c>.</summary>
@@ -77,17 +78,22 @@ public sealed partial class SparseAdam : OptimizerHelper, optim.IBetas
     public override Tensor? step(Func<Tensor>? closure = null)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        bool done = false;
-        return _step<ParamGroup>(_ =>
+        Tensor? loss = ParameterGroups.Evaluate(closure);
+        lock (_using)
         {
-            if (!done) UpdateAll();
-            done = true;
-        }, closure);
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            bool done = false;
+            _step<ParamGroup>(_ =>
+            {
+                if (!done) UpdateAll();
+                done = true;
+            });
+        }
+        return loss;
     }
 
     private void UpdateAll()
     {
-        ObjectDisposedException.ThrowIf(_disposed, this); // in the closure
         try
         {
             var plan = StepPlan.Of<Options, State>(_parameter_groups, _state, options => options.Maximize!.Value, Check);
@@ -115,7 +121,8 @@ public sealed partial class SparseAdam : OptimizerHelper, optim.IBetas
         double stepSize = options.LearningRate!.Value * Math.Sqrt(1 - Math.Pow(beta2, state.Step)) / (1 - Math.Pow(beta1, state.Step));
         var factors = new RowUpdate.AdamFactors(1 - beta1, 1 - beta2, options.Eps!.Value, -stepSize);
         Tensor expAvg = state.ExpAvg!, expAvgSq = state.ExpAvgSq!;
-        if (sparse.IsOfRows(parameter, expAvg, expAvgSq)) RowUpdate.SparseAdam(sparse, parameter, expAvg, expAvgSq, factors);
+        using Tensor table = parameter.detach(); // keeps the memory of the rows if another thread converts or disposes the layer
+        if (sparse.IsOfRows(table, expAvg, expAvgSq)) RowUpdate.SparseAdam(sparse, table, expAvg, expAvgSq, factors);
         else UpdateTensors(sparse, parameter, expAvg, expAvgSq, factors);
     }
 
@@ -140,8 +147,11 @@ public sealed partial class SparseAdam : OptimizerHelper, optim.IBetas
     /// <exception cref="ObjectDisposedException">The optimizer or one of its parameters is disposed. No gradient is dropped then.</exception>
     public override void zero_grad()
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
-        ParameterGroups.DropGradients(parameters());
+        lock (_using)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            ParameterGroups.DropGradients(parameters());
+        }
     }
 
     /// <summary>What is kept for each parameter, and the options of each group. It is the optimizer's own, not a copy.</summary>
@@ -205,7 +215,10 @@ public sealed partial class SparseAdam : OptimizerHelper, optim.IBetas
     {
         base.Dispose(disposing);
         if (!disposing) return;
-        _disposed = true;
-        foreach ((_, OptimizerState state) in _state) ((State)state).Dispose();
+        lock (_using)
+        {
+            _disposed = true;
+            foreach ((_, OptimizerState state) in _state) ((State)state).Dispose();
+        }
     }
 }

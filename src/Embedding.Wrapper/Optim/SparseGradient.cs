@@ -50,12 +50,16 @@ internal sealed class SparseGradient
     {
         ScalarType dtype = parameter.dtype;
         if (dtype is not (ScalarType.Float32 or ScalarType.Float64) || Indices.size(0) != 1) return false;
-        if (!Fits(Values) || !Fits(parameter)) return false;
+        if (!IsPlain(Values) || !Fits(parameter)) return false;
         foreach (Tensor tensor in state)
             if (!Fits(tensor)) return false;
         return true;
 
-        bool Fits(Tensor tensor) => tensor.dtype == dtype && tensor.device_type == DeviceType.CPU && tensor.is_contiguous();
+        bool IsPlain(Tensor tensor) => tensor.dtype == dtype && tensor.device_type == DeviceType.CPU && tensor.is_contiguous();
+
+        // The gradient may be one that somebody assigned, of other rows: libtorch then says so.
+        bool Fits(Tensor tensor) =>
+            IsPlain(tensor) && tensor.size(0) == _coalesced.size(0) && tensor.numel() == _coalesced.numel();
     }
 
     private unsafe (long Low, long High) Range(int dim)
