@@ -27,9 +27,13 @@ public sealed partial class SafeTensorsFile : IDisposable
     private readonly List<string> _names = []; // in the order of the file
     private readonly Dictionary<string, string> _metadata = [];
     private readonly string _path;
-    private bool _disposed;
+    private readonly ReadGate _gate;
 
-    private SafeTensorsFile(string path) => _path = path;
+    private SafeTensorsFile(string path)
+    {
+        _path = path;
+        _gate = new ReadGate(this);
+    }
 
     /// <summary>Opens a file.</summary>
     /// <param name="path">
@@ -66,7 +70,7 @@ public sealed partial class SafeTensorsFile : IDisposable
     {
         get
         {
-            ObjectDisposedException.ThrowIf(_disposed, this);
+            ObjectDisposedException.ThrowIf(_gate.IsClosed, this);
             return _names.AsReadOnly();
         }
     }
@@ -80,7 +84,7 @@ public sealed partial class SafeTensorsFile : IDisposable
     {
         get
         {
-            ObjectDisposedException.ThrowIf(_disposed, this);
+            ObjectDisposedException.ThrowIf(_gate.IsClosed, this);
             return new ReadOnlyDictionary<string, string>(_metadata);
         }
     }
@@ -99,7 +103,7 @@ public sealed partial class SafeTensorsFile : IDisposable
     public Tensor Read(string name)
     {
         ArgumentNullException.ThrowIfNull(name);
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        using ReadGate.Reading reading = _gate.Enter();
         if (!_tensors.TryGetValue(name, out var tensor)) throw new KeyNotFoundException($"{_path} holds no tensor {FileFault.Quote(name)}.");
         SafeTensorsEntry entry = tensor.Entry;
         if (entry.Type.Dtype is not ScalarType dtype)
@@ -131,7 +135,7 @@ public sealed partial class SafeTensorsFile : IDisposable
     /// <exception cref="ObjectDisposedException">The file is disposed.</exception>
     public Dictionary<string, Tensor> ReadAll()
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        ObjectDisposedException.ThrowIf(_gate.IsClosed, this);
         var tensors = new Dictionary<string, Tensor>();
         try
         {
@@ -148,7 +152,7 @@ public sealed partial class SafeTensorsFile : IDisposable
     /// <summary>Closes the file. Tensors that were read stay as they are, and the mapping with them.</summary>
     public void Dispose()
     {
-        _disposed = true;
+        if (!_gate.Close()) return;
         foreach (MappedFile mapping in _mappings) mapping.Dispose();
         _mappings.Clear();
     }

@@ -1,3 +1,5 @@
+using EmbeddingWrapper.Native;
+
 namespace EmbeddingWrapper.Pretrained;
 
 public sealed partial class WordVectors
@@ -63,7 +65,7 @@ public sealed partial class WordVectors
     public void Save(string path)
     {
         ArgumentNullException.ThrowIfNull(path);
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        using ReadGate.Reading reading = _gate.Enter();
         WordVectorsFile.Write(path, _words, _vectors);
     }
 }

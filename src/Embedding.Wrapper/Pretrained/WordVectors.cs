@@ -16,7 +16,7 @@ public sealed partial class WordVectors : IDisposable
     private readonly Dictionary<string, int> _indices;
     private readonly Tensor _vectors;
     private readonly int _duplicateCount;
-    private bool _disposed;
+    private readonly ReadGate _gate;
 
     /// <summary>Takes everything over.</summary>
     internal WordVectors(List<string> words, Dictionary<string, int> indices, Tensor vectors, int duplicateCount)
@@ -25,6 +25,7 @@ public sealed partial class WordVectors : IDisposable
         _indices = indices;
         _vectors = vectors;
         _duplicateCount = duplicateCount;
+        _gate = new ReadGate(this);
     }
 
     /// <summary>The words, in the order of the file, each once.</summary>
@@ -33,7 +34,7 @@ public sealed partial class WordVectors : IDisposable
     {
         get
         {
-            ObjectDisposedException.ThrowIf(_disposed, this);
+            ObjectDisposedException.ThrowIf(_gate.IsClosed, this);
             return _words;
         }
     }
@@ -47,7 +48,7 @@ public sealed partial class WordVectors : IDisposable
     {
         get
         {
-            ObjectDisposedException.ThrowIf(_disposed, this);
+            ObjectDisposedException.ThrowIf(_gate.IsClosed, this);
             return _vectors;
         }
     }
@@ -58,7 +59,7 @@ public sealed partial class WordVectors : IDisposable
     {
         get
         {
-            ObjectDisposedException.ThrowIf(_disposed, this);
+            ObjectDisposedException.ThrowIf(_gate.IsClosed, this);
             return _duplicateCount;
         }
     }
@@ -72,7 +73,7 @@ public sealed partial class WordVectors : IDisposable
     public bool TryGetIndex(string word, out long index)
     {
         ArgumentNullException.ThrowIfNull(word);
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        ObjectDisposedException.ThrowIf(_gate.IsClosed, this);
         bool found = _indices.TryGetValue(word, out int row);
         index = row;
         return found;
@@ -88,8 +89,11 @@ public sealed partial class WordVectors : IDisposable
     /// <returns>The layer. The caller disposes it.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="paddingIdx"/> is outside the table.</exception>
     /// <exception cref="ObjectDisposedException">This, or <see cref="Vectors"/>, is disposed.</exception>
-    public Embedding ToEmbedding(bool freeze = true, long? paddingIdx = null, bool sparse = false) =>
-        Embedding.FromPretrained(Vectors, freeze, paddingIdx, sparse: sparse);
+    public Embedding ToEmbedding(bool freeze = true, long? paddingIdx = null, bool sparse = false)
+    {
+        using ReadGate.Reading reading = _gate.Enter();
+        return Embedding.FromPretrained(_vectors, freeze, paddingIdx, sparse: sparse);
+    }
 
     /// <summary>The words whose vectors point most nearly in the direction of this word's: the largest cosines.</summary>
     /// <param name="word">The word. It is not in the answer.</param>
@@ -133,8 +137,7 @@ public sealed partial class WordVectors : IDisposable
     /// <summary>Disposes <see cref="Vectors"/>. Layers made over them stay as they are.</summary>
     public void Dispose()
     {
-        _disposed = true;
-        _vectors.Dispose();
+        if (_gate.Close()) _vectors.Dispose();
     }
 
     /// <summary>
@@ -144,6 +147,7 @@ public sealed partial class WordVectors : IDisposable
     {
         const float smallest = 1e-8f; // cosine_similarity's
 
+        using ReadGate.Reading reading = _gate.Enter();
         using var scope = NewDisposeScope();
         using var grad = no_grad();
         Tensor norms = _vectors.norm(dim: 1).clamp_min_(smallest);
