@@ -97,7 +97,6 @@ public partial class Embedding : nn.Module<Tensor, Tensor>
         _native = new NativeEmbedding(paddingIdx, scaleGradByFreq, sparse);
         _weight = weight;
         _ownsWeight = true;
-        _weight.DetachFromDisposeScope();
         UseWeight(weight);
     }
 
@@ -193,8 +192,8 @@ public partial class Embedding : nn.Module<Tensor, Tensor>
     /// <summary>
     /// The table, <c>[NumEmbeddings, EmbeddingDim]</c>, registered as <c>weight</c>. Every read gives the same object, which the
     /// layer disposes. One that is assigned may have any shape and is shared, not copied (tied weights:
-    /// <c>linear.weight = embedding.Weight</c>); it stays the caller's to dispose, and the one it replaces is left to whoever else
-    /// holds it, an optimizer for instance, and to the collector.
+    /// <c>linear.weight = embedding.Weight</c>); it stays the caller's to dispose, but leaves its dispose scope, as with TorchSharp's
+    /// modules. The one it replaces is left to whoever else holds it, an optimizer for instance, and to the collector.
     /// </summary>
     /// <exception cref="ArgumentNullException">Set to null: TorchSharp has no place for a layer without its parameter, as PyTorch has.</exception>
     /// <exception cref="ObjectDisposedException">The layer, or the parameter to be set, is disposed.</exception>
@@ -298,6 +297,7 @@ public partial class Embedding : nn.Module<Tensor, Tensor>
     private void UseWeight(Parameter weight)
     {
         _native.PointAt(weight);
+        weight.DetachFromDisposeScope();
         _ownsWeight = _ownsWeight && ReferenceEquals(weight, _weight);
         _weight = weight;
         _rows = null;

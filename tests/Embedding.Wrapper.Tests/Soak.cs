@@ -1,0 +1,53 @@
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
+using static EmbeddingWrapper.Tests.Shared;
+
+namespace EmbeddingWrapper.Tests;
+
+/// <summary>Many rounds of the same, after which as many native tensors live as before, and the process is as large.</summary>
+internal static class Soak
+{
+    /// <summary>EMBEDDING_WRAPPER_SOAK: rounds of training in each test; the costlier bodies take a fraction.</summary>
+    public static readonly int Rounds = int.Parse(Environment.GetEnvironmentVariable("EMBEDDING_WRAPPER_SOAK") ?? "5000");
+
+    /// <summary>What the process may grow by between the first tenth and the end: the heap's own going up and down.</summary>
+    private const long MostGrowth = 48 << 20;
+
+    /// <param name="rounds">How many.</param>
+    /// <param name="round">Gets the number of the round.</param>
+    /// <param name="parameters">Parameters made of a tensor in each round: TorchSharp counts such a tensor once too often.</param>
+    /// <param name="leaked">Bytes that TorchSharp itself leaves behind in each round.</param>
+    /// <param name="name">The test.</param>
+    public static void Run(
+        int rounds, Action<int> round, int parameters = 0, int leaked = 0, [CallerMemberName] string name = "")
+    {
+        long countedTwice = LifetimeTests.CountedTwice() * parameters;
+        round(0); // what is made once: the gradient, the moments, the compiled unit
+        long tensors = LiveTensors();
+        Repeat(1, rounds / 10, round);
+        LiveTensors();
+        long memory = ResidentBytes();
+        Repeat(rounds / 10, rounds, round);
+        long tensorsAfter = LiveTensors() - countedTwice * (rounds - 1);
+        long memoryAfter = ResidentBytes();
+
+        TestContext.Current.TestOutputHelper!.WriteLine(
+            $"{name}: {rounds:N0} rounds; live tensors {tensors}, then {tensorsAfter}; resident {memory >> 10:N0} KiB after a tenth, then {memoryAfter >> 10:N0} KiB");
+        Assert.Equal(tensors, tensorsAfter);
+        Assert.InRange(memoryAfter - memory, long.MinValue, MostGrowth + (long)leaked * rounds);
+    }
+
+    // Apart: no local keeps what the last round made alive.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void Repeat(int from, int to, Action<int> round)
+    {
+        for (int i = from; i < to; i++) round(i);
+    }
+
+    private static long ResidentBytes()
+    {
+        if (!OperatingSystem.IsLinux()) return Process.GetCurrentProcess().WorkingSet64;
+        string line = File.ReadLines("/proc/self/status").Single(line => line.StartsWith("VmRSS:", StringComparison.Ordinal));
+        return long.Parse(line.Split(':')[1].Replace("kB", "").Trim()) << 10;
+    }
+}
