@@ -29,6 +29,7 @@ public partial class Embedding
     {
         ArgumentNullException.ThrowIfNull(source);
         ThrowIfDisposed();
+        using ReadGate.Reading reading = _gate.Enter();
         Dictionary<string, Tensor> present = state_dict();
         var faults = new List<string>();
         if (strict)
@@ -49,7 +50,6 @@ public partial class Embedding
             throw new InvalidOperationException(
                 $"Error(s) in loading state_dict for {GetType().Name}:\n\t{string.Join("\n\t", faults)}");
         }
-        using ReadGate.Reading reading = _gate.Enter();
         try
         {
             return base.load_state_dict(source, strict, skip);

@@ -22,7 +22,15 @@ namespace EmbeddingWrapper;
 /// optimizer made before still trains the layer. (The meta device, for which PyTorch makes a new parameter, is refused.)
 /// </para>
 /// <para>
-/// Look-ups from several threads are safe while nobody writes: no training step, no <c>to</c>, no <see cref="MaxNorm"/>.
+/// Any number of threads may look rows up at once while nobody writes; with <see cref="MaxNorm"/>, which writes, their look-ups run one
+/// after the other. While one thread trains or loads, others get rows of old and new numbers. Training one layer on two threads at once
+/// is not supported: libtorch adds to a gradient without a lock against who drops or reads it, and the process may end.
+/// </para>
+/// <para>
+/// Disposing the layer, assigning <see cref="Weight"/> and <c>to(...)</c> wait for the look-ups that run on other threads; those that come
+/// later throw <see cref="ObjectDisposedException"/>, or read the new table. Other members of TorchSharp's modules, and the tensors
+/// themselves, have no such guard: dispose after the last of those calls has returned. A layer that nobody disposes frees its table when
+/// it is collected.
 /// </para>
 /// </remarks>
 public partial class Embedding : nn.Module<Tensor, Tensor>

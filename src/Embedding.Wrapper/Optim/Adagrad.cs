@@ -10,9 +10,15 @@ namespace EmbeddingWrapper.Optim;
 /// sparse gradient only the rows that it has entries for are touched, so a step costs what the batch costs and not what the table costs.
 /// </summary>
 /// <remarks>
+/// <para>
 /// <c>step(closure)</c>, parameter groups, learning-rate schedulers, <c>state_dict</c>, <c>save_state_dict</c> and <c>load_state_dict</c> are those
 /// of TorchSharp's optimizers. The accumulator is made with the optimizer. Of a stream that ends early,
 /// what comes before its end is loaded.
+/// </para>
+/// <para>
+/// Training from two threads at once is not supported, as with <see cref="Embedding"/>. Steps of one optimizer run one after the other, and
+/// <c>Dispose</c> waits for the one that runs.
+/// </para>
 /// </remarks>
 public sealed partial class Adagrad : OptimizerHelper
 {

@@ -16,6 +16,10 @@ namespace EmbeddingWrapper.Optim;
 /// of TorchSharp's optimizers. The moments are made at the first step with a gradient. Of a stream that ends early,
 /// what comes before its end is loaded.
 /// </para>
+/// <para>
+/// Training from two threads at once is not supported, as with <see cref="Embedding"/>. Steps of one optimizer run one after the other, and
+/// <c>Dispose</c> waits for the one that runs.
+/// </para>
 /// </remarks>
 public sealed partial class SparseAdam : OptimizerHelper, optim.IBetas
 {

@@ -18,7 +18,10 @@ namespace EmbeddingWrapper.Pretrained;
 /// A file that is replaced, as <see cref="Save"/> does it, leaves open ones alone. A file that is cut short in place while it is
 /// open takes the process with it: that is how operating systems treat mapped files.
 /// </para>
-/// <para>Members may be used from several threads at once, until one of them disposes the file.</para>
+/// <para>
+/// Members may be used from several threads at once. <see cref="Dispose"/> waits for those that run; later ones throw
+/// <see cref="ObjectDisposedException"/>.
+/// </para>
 /// </remarks>
 public sealed partial class SafeTensorsFile : IDisposable
 {

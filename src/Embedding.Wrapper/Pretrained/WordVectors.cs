@@ -9,7 +9,11 @@ namespace EmbeddingWrapper.Pretrained;
 /// Words and their vectors, from the files in which they are passed on: GloVe's text, word2vec's text (fastText's <c>.vec</c>) and
 /// binary, each as it is or packed as <c>.gz</c>, and what <see cref="Save"/> writes.
 /// </summary>
-/// <remarks>Members may be used from several threads at once, until one of them disposes it or writes to <see cref="Vectors"/>.</remarks>
+/// <remarks>
+/// Members may be used from several threads at once, while nobody writes to <see cref="Vectors"/>. <see cref="Dispose"/> waits for those
+/// that run; later ones throw <see cref="ObjectDisposedException"/>. The tensor that <see cref="Vectors"/> gave has no such guard: dispose
+/// after the last call that uses it.
+/// </remarks>
 public sealed partial class WordVectors : IDisposable
 {
     private readonly ReadOnlyCollection<string> _words;
