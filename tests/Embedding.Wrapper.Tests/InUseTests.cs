@@ -46,7 +46,7 @@ public class InUseTests
     }
 
     /// <summary>Round after round, until the time is over: eight threads use something until they cannot, and one interferes.</summary>
-    /// <param name="round">Makes what is used, and says what a user does again and again, what the other does, and what is to be done at the end.</param>
+    /// <param name="round">Makes what is used; says what a user does again and again, what the other does, and how it ends.</param>
     /// <param name="allowed">What a user may see thrown. It ends when that is <see cref="ObjectDisposedException"/>.</param>
     private static void WhileInUse(
         Func<(Action<Random> Use, Action Interfere, Action End)> round, params Type[] allowed)
@@ -229,7 +229,8 @@ public class InUseTests
     public void WordVectorsAreDisposed() => Apart(() =>
     {
         using var folder = new TestFolder();
-        string path = folder.Write("text", string.Concat(Enumerable.Range(0, 3000).Select(i => $"w{i} {string.Join(' ', Enumerable.Repeat(i + 1, Width))} 1\n")));
+        string path = folder.Write("text", string.Concat(
+            Enumerable.Range(0, 3000).Select(i => $"w{i} {string.Join(' ', Enumerable.Repeat(i + 1, Width))} 1\n")));
         WhileInUse(() =>
         {
             var words = WordVectors.Load(path);

@@ -97,23 +97,4 @@ public class LifetimeTests
             Assert.False(embedding.Weight.IsInvalid);
         }
     }
-
-    [Fact]
-    public void EightThreadsReadOneLayer()
-    {
-        using Tensor table = Table(100, 3);
-        using var embedding = Embedding.FromPretrained(table);
-        Parallel.For(0, 8, thread =>
-        {
-            var span = new float[3];
-            for (int i = 0; i < 500; i++)
-            {
-                long row = (thread * 31 + i) % 100;
-                using Tensor found = embedding.Lookup(row);
-                embedding.Lookup([row], span.AsSpan());
-                Assert.Equal([row * 3f, row * 3f + 1, row * 3f + 2], span);
-                Assert.Equal(span, Floats(found));
-            }
-        });
-    }
 }

@@ -32,7 +32,8 @@ internal static class Soak
         long memoryAfter = ResidentBytes();
 
         TestContext.Current.TestOutputHelper!.WriteLine(
-            $"{name}: {rounds:N0} rounds; live tensors {tensors}, then {tensorsAfter}; resident {memory >> 10:N0} KiB after a tenth, then {memoryAfter >> 10:N0} KiB");
+            $"{name}: {rounds:N0} rounds; live tensors {tensors}, then {tensorsAfter}; " +
+            $"resident {memory >> 10:N0} KiB after a tenth, then {memoryAfter >> 10:N0} KiB");
         Assert.Equal(tensors, tensorsAfter);
         Assert.InRange(memoryAfter - memory, long.MinValue, MostGrowth + (long)leaked * rounds);
     }
