@@ -21,7 +21,7 @@ OPS = {
 
 
 def lay_out(plain, layout):
-    """The same values (for the expanded layouts: the first ones) in other memory."""
+    """The same values (for the expanded layouts: the first ones) in other memory, or as what a golden cannot write out."""
     if layout == "transposed":
         return plain.transpose(-1, -2).contiguous().transpose(-1, -2)
     if layout == "strided":
@@ -36,6 +36,10 @@ def lay_out(plain, layout):
         tall = torch.full((plain.shape[0] + 2, *plain.shape[1:]), FILLER, dtype=plain.dtype)
         tall[1:-1] = plain
         return tall[1:-1]
+    if layout == "complex":
+        return torch.view_as_complex(plain)
+    if layout == "meta":
+        return plain.to("meta")
     return plain
 
 

@@ -54,7 +54,7 @@ ARGUMENTS = {
 }
 OPS = ("sum", "square", "exp", "clone", "detach", "sigmoid", "prod", "mul", "add", "matmul_t", "unsqueeze0", "unsqueeze1",
        "to_dense", "coalesce", "contiguous")
-LAYOUTS = ("transposed", "strided", "expanded", "expanded_columns", "narrowed")
+LAYOUTS = ("transposed", "strided", "expanded", "expanded_columns", "narrowed", "complex", "meta")
 ALWAYS_GIVES = ("randn", "functional", "forward", "grad", "show", "repr", "parameters", "state_dict", "load_state_dict",
                 "print")
 MODES = ("no_grad", "inference_mode")

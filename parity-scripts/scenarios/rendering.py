@@ -291,6 +291,29 @@ def sparse_tensors():
                   before=[do.default_dtype("float64")])
 
 
+def complex_numbers():
+    """Pairs of the last dimension. The two parts have a style each."""
+    entries = ([[1, 2], [3, -4]], [[0.5, 1e-5], [-100, 2]], [[0, "-0"], ["-0", 0]], [[NAN, INF], ["-inf", NAN], [1.5, -1.5]],
+               [[[1, -20], [300, 4]], [[5, 6], [-7, 8]]], [[1, 1e9], [2, -3]], [1.25, -2], [[-1, 0.001], [1, 1]])
+    for numbers, dtype in itertools.product(entries, ("float32", "float64")):
+        name = f"complex numbers of {dtype}, {numbers}".replace("'", "")
+        yield printed(name, "R15", value(dtype, numbers), "complex")
+        yield printed(f"{name}, that require grad", "R15 R16", value(dtype, numbers, requires_grad=True), "complex")
+    for shape in ((20, 2), (600, 2), (1001, 2), (30, 40, 2)):
+        yield printed(f"complex numbers, float32 of shape {shape_text(shape)}", "R9 R11", arange("float32", shape, -5, 0.25), "complex")
+    yield printed("no complex numbers", "R14", value("float32", [], (0, 2)), "complex")
+    yield printed("complex numbers, default dtype float64", "R15", value("float64", [[1, 2]]), "complex",
+                  before=[do.default_dtype("float64")])
+    yield printed("float32 complex numbers, default dtype float64", "R15", value("float32", [[1, 2]]), "complex",
+                  before=[do.default_dtype("float64")])
+
+
+def without_memory():
+    for shape, dtype in itertools.product(((3,), (2, 3), (0,), (0, 2)), ("float32", "int64", "float16")):
+        yield printed(f"{dtype} of shape {shape_text(shape)} on the meta device", "R14 R15", arange(dtype, shape), "meta")
+    yield printed("on the meta device, requires grad", "R15", arange("float32", (2, 3), requires_grad=True), "meta")
+
+
 def scenarios():
     yield from distinct(itertools.chain(integers_and_bools(), without_a_number(), whole_numbers(), fixed_and_scientific(),
                                         beside_other_numbers(), rounding()))
@@ -304,3 +327,5 @@ def scenarios():
     yield from parameters()
     yield from sparse_gradients()
     yield from sparse_tensors()
+    yield from complex_numbers()
+    yield from without_memory()

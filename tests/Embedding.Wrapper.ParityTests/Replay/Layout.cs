@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace EmbeddingWrapper.ParityTests.Replay;
 
-/// <summary>The same values in other memory.</summary>
+/// <summary>The same values in other memory, or as what a golden cannot write out.</summary>
 internal static class Layout
 {
     /// <summary>What lies between the elements of a spaced-out tensor: a reader that ignores strides shows it.</summary>
@@ -16,6 +16,8 @@ internal static class Layout
         "expanded" => plain.narrow(0, 0, Math.Min(1, plain.size(0))).clone().expand(plain.shape),
         "expanded_columns" => plain.narrow(-1, 0, Math.Min(1, plain.size(-1))).clone().expand(plain.shape),
         "narrowed" => Narrowed(plain),
+        "complex" => view_as_complex(plain),
+        "meta" => plain.to(META),
         _ => throw new GoldenFormatException($"No layout is called '{layout}'."),
     };
 
