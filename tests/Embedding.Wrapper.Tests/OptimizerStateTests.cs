@@ -1,0 +1,137 @@
+using EmbeddingWrapper.Optim;
+using TorchSharp.Modules;
+using static EmbeddingWrapper.Tests.OptimizerTests;
+using static EmbeddingWrapper.Tests.Shared;
+using Adagrad = EmbeddingWrapper.Optim.Adagrad;
+
+namespace EmbeddingWrapper.Tests;
+
+/// <summary>What an optimizer keeps between steps: saved, copied, moved.</summary>
+public class OptimizerStateTests
+{
+    [Theory]
+    [InlineData(Kind.SparseAdam)]
+    [InlineData(Kind.Adagrad)]
+    public void StateSavedInTheMiddleResumesWithTheSameBits(Kind kind)
+    {
+        using Tensor first = Table(), second = Table();
+        using Embedding whole = Embedding.FromPretrained(first, freeze: false, sparse: true);
+        using Embedding resumed = Embedding.FromPretrained(second, freeze: false, sparse: true);
+        using OptimizerHelper optimizer = Make(kind, whole.parameters());
+        Step(whole, optimizer, 1, 2);
+        using (no_grad()) resumed.Weight.copy_(whole.Weight);
+        using OptimizerHelper throughFile = Make(kind, resumed.parameters(), lr: 7);
+        using (var stream = new MemoryStream())
+        {
+            using (var writer = new BinaryWriter(stream, System.Text.Encoding.UTF8, leaveOpen: true)) optimizer.save_state_dict(writer);
+            stream.Position = 0;
+            throughFile.load_state_dict(new BinaryReader(stream));
+        }
+
+        for (int i = 0; i < 3; i++)
+        {
+            Step(whole, optimizer, 2, 0);
+            Step(resumed, throughFile, 2, 0);
+        }
+        AssertSameBits(whole.Weight, resumed.Weight);
+
+        static void Step(Embedding embedding, OptimizerHelper optimizer, params long[] indices)
+        {
+            optimizer.zero_grad();
+            Backward(embedding, indices);
+            optimizer.step();
+        }
+    }
+
+    [Theory]
+    [InlineData(Kind.SparseAdam)]
+    [InlineData(Kind.Adagrad)]
+    public void AStateDictionaryIsCopiedNotShared(Kind kind)
+    {
+        using Embedding a = Trainable(), b = Trainable();
+        using OptimizerHelper from = Make(kind, a.parameters(), lr: 0.5), to = Make(kind, b.parameters(), lr: 7);
+        Backward(a, 1, 1, 2);
+        from.step();
+        OptimizerState trained = from.state_dict().State[0], copied = to.state_dict().State[0];
+        Assert.False(trained.ApproximatelyEquals(copied));
+        Assert.False(copied.ApproximatelyEquals(trained));
+
+        using (no_grad()) b.Weight.copy_(a.Weight);
+        to.load_state_dict(from.state_dict());
+        copied = to.state_dict().State[0];
+        Assert.Equal(0.5, to.ParamGroups.Single().LearningRate);
+        Assert.True(trained.ApproximatelyEquals(copied));
+
+        Backward(b, 1);
+        to.step();
+        Assert.False(trained.ApproximatelyEquals(copied));
+        from.zero_grad();
+        Backward(a, 1);
+        from.step();
+        AssertSameBits(a.Weight, b.Weight);
+        Assert.True(trained.ApproximatelyEquals(copied));
+    }
+
+    [Theory]
+    [InlineData(Kind.SparseAdam)]
+    [InlineData(Kind.Adagrad)]
+    public void LoadingStateLeavesNoTensorBehind(Kind kind)
+    {
+        using Embedding a = Trainable(), b = Trainable();
+        using OptimizerHelper from = Make(kind, a.parameters()), to = Make(kind, b.parameters());
+        Backward(a, 1);
+        from.step();
+        Load();
+        long before = LiveTensors();
+        Load();
+        Assert.Equal(before, Tensor.TotalCount);
+
+        void Load()
+        {
+            using var stream = new MemoryStream();
+            using (var writer = new BinaryWriter(stream, System.Text.Encoding.UTF8, leaveOpen: true)) from.save_state_dict(writer);
+            stream.Position = 0;
+            to.load_state_dict(new BinaryReader(stream));
+            to.load_state_dict(from.state_dict());
+        }
+    }
+
+    [Fact]
+    public void StatesBeforeTheFirstStepAreEqual()
+    {
+        using Embedding a = Trainable(), b = Trainable();
+        using OptimizerHelper one = Make(Kind.SparseAdam, a.parameters()), other = Make(Kind.SparseAdam, b.parameters());
+        Assert.True(one.state_dict().State[0].ApproximatelyEquals(other.state_dict().State[0]));
+    }
+
+    [Fact]
+    public void AnInitializedStateIsAsBeforeTheFirstStep()
+    {
+        using Embedding embedding = Trainable();
+        using var optimizer = new SparseAdam(embedding.parameters());
+        Backward(embedding, 1);
+        optimizer.step();
+        var state = (SparseAdam.State)optimizer.state_dict().State[0];
+
+        state.Initialize(new SparseAdam.Options());
+
+        Assert.Equal((0L, null, null), (state.Step, state.ExpAvg, state.ExpAvgSq));
+    }
+
+    [Fact]
+    public void StateMovesBetweenDevices()
+    {
+        using Embedding embedding = Trainable();
+        using var adam = new SparseAdam(embedding.parameters());
+        using var adagrad = new Adagrad(embedding.parameters());
+        Backward(embedding, 1);
+        adam.step();
+        var moments = (SparseAdam.State)adam.state_dict().State[0];
+        var sums = (Adagrad.State)adagrad.state_dict().State[0];
+
+        moments.to(META); // the one device besides the CPU that every machine has
+        sums.to(META);
+
+        Assert.All([moments.ExpAvg!, moments.ExpAvgSq!, sums.Sum], moved => Assert.Equal(DeviceType.META, moved.device_type));
+    }
+}
