@@ -126,6 +126,14 @@ public class WeightTests
     }
 
     [Fact]
+    public void AssigningTheWeightThatIsThereLeavesItTheLayers()
+    {
+        Parameter weight;
+        using (var embedding = new Embedding(4, 3)) embedding.Weight = weight = embedding.Weight;
+        Assert.True(weight.IsInvalid);
+    }
+
+    [Fact]
     public void TheOldWeightOutlivesItsReplacement()
     {
         using var embedding = new Embedding(4, 3);
