@@ -17,7 +17,7 @@ internal static class FormatDetection
         ReadOnlySpan<byte> line = headerEnd < 0 ? start : start[..headerEnd];
         if (!Word2VecHeader.TryParse(line, out Word2VecHeader header)) return WordVectorsFormat.GloveText;
 
-        ReadOnlySpan<byte> rows = headerEnd < 0 ? [] : start[(headerEnd + 1)..];
+        ReadOnlySpan<byte> rows = start[(headerEnd + 1)..]; // without a line feed the header itself, which is text
         int rowEnd = rows.IndexOf((byte)'\n');
         if (rowEnd > 0 && TextRow.CountNumbers(rows[..rowEnd].TrimEnd(" \t\r\v\f"u8)) >= header.Width) return WordVectorsFormat.Word2VecText;
         return IsText(rows) ? WordVectorsFormat.Word2VecText : WordVectorsFormat.Word2VecBinary;

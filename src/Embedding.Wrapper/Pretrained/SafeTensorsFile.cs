@@ -157,7 +157,6 @@ public sealed partial class SafeTensorsFile : IDisposable
     {
         if (!_gate.Close()) return;
         foreach (MappedFile mapping in _mappings) mapping.Dispose();
-        _mappings.Clear();
     }
 
     private void Add(string path)

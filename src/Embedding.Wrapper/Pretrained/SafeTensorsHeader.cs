@@ -118,7 +118,7 @@ internal sealed class SafeTensorsHeader
     {
         try
         {
-            long count = checked(shape.Aggregate(1L, (product, size) => checked(product * size)) * bits);
+            long count = checked(shape.Aggregate(1L, (product, size) => product * size) * bits);
             return count % 8 == 0 ? count / 8 : null;
         }
         catch (OverflowException)

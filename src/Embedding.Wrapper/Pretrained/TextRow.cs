@@ -88,7 +88,7 @@ internal static unsafe class TextRow
         word = word.TrimEnd(" \t"u8);
         int separator = word.LastIndexOfAny((byte)' ', (byte)'\t');
         ReadOnlySpan<byte> last = word[(separator + 1)..];
-        return separator >= 0 && last.Length > 0 && !char.IsAsciiLetter((char)last[0]) && TryParse(last, out _);
+        return separator >= 0 && !char.IsAsciiLetter((char)last[0]) && TryParse(last, out _);
     }
 
     private static int PlaceOfNaN(ReadOnlySpan<byte> numbers)
