@@ -19,6 +19,7 @@ public class SafeTensorsFaultTests
     [InlineData("""{¶"a":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}""", "'a' ends at byte 16 of the data, and there are 8.")]
     [InlineData("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},¶"b":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}""", "'b' starts at byte 0 of the data, within the tensor before it.")]
     [InlineData("""{¶"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}""", "4 bytes before 'a' belong to no tensor.")]
+    [InlineData("""{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},¶"b":{"dtype":"U8","shape":[5],"data_offsets":[3,8]}}""", "2 bytes before 'b' belong to no tensor.")]
     [InlineData("""{"a":{"dtype":"F32","shape":[9223372036854775807,9223372036854775807],"data_offsets":[0,8]¶}}""", "the shape of 'a' is absurd: F32 of [9223372036854775807, 9223372036854775807].")]
     [InlineData("""{"a":{"dtype":"F32","shape":[¶9223372036854775808],"data_offsets":[0,8]}}""", "the shape of 'a' holds something that is not a whole number below 2^63.")]
     [InlineData("""{"a":{"dtype":"F32","shape":[4611686018427387904,4611686018427387904,0],"data_offsets":[0,0]¶}}""", "the shape of 'a' is absurd")]
@@ -31,6 +32,7 @@ public class SafeTensorsFaultTests
     [InlineData("""{"a":{"shape":[2],"data_offsets":[0,8]¶}}""", "'a' lacks one of dtype, shape and data_offsets.")]
     [InlineData("""{"a":{"dtype":"F32",¶"dtype":"F32","shape":[2],"data_offsets":[0,8]}}""", "the name 'dtype' comes twice.")]
     [InlineData("""{"a":¶[1]}""", "the tensor 'a' is not an object.")]
+    [InlineData("""{"a":{"x":[1,¶x]}}""", "the JSON is damaged.")]
     [InlineData("""{"a":""" + Eight + """,¶"a":""" + Eight + "}", "the name 'a' comes twice.")]
     [InlineData("""{"a":""" + Eight + """,¶"\u0061":""" + Eight + "}", "the name 'a' comes twice.")]
     [InlineData("""{"__metadata__":{"k":¶1},"a":""" + Eight + "}", "__metadata__ is not a string.")]
@@ -86,6 +88,14 @@ public class SafeTensorsFaultTests
         AssertFault(Header("{\"a\":" + new string('[', 1_000_000), []), 13, "the tensor 'a' is not an object.");
 
     [Fact]
+    public void ALongNameIsCutInMessages()
+    {
+        string longest = new('n', 80);
+        AssertFault(Header($$"""{"{{longest}}":1}""", []), 8 + 84, $"the tensor '{longest}' is not an object.");
+        AssertFault(Header($$"""{"{{longest}}n":1}""", []), 8 + 85, $"the tensor '{longest}…' is not an object.");
+    }
+
+    [Fact]
     public void AnUnknownFieldIsPassedOver()
     {
         using var folder = new TestFolder();
@@ -93,6 +103,16 @@ public class SafeTensorsFaultTests
         using var file = SafeTensorsFile.Open(path);
         using Tensor tensor = file.Read("a");
         Assert.Equal(7, tensor[0].ToByte());
+    }
+
+    [Fact]
+    public void AnUnknownMemberOfAnIndexIsPassedOver()
+    {
+        using var folder = new TestFolder();
+        folder.Write("shard.safetensors", Header("{\"a\":" + Eight + "}", new byte[8]));
+        string path = folder.Write("model.safetensors.index.json", """{"x":{"weight_map":[1]},"weight_map":{"a":"shard.safetensors"}}""");
+        using var file = SafeTensorsFile.Open(path);
+        Assert.Equal(["a"], file.Names);
     }
 
     [Theory]
@@ -114,6 +134,16 @@ public class SafeTensorsFaultTests
         string path = folder.Write("model.safetensors.index.json", json.Replace("¶", ""));
         var error = Assert.Throws<InvalidDataException>(() => SafeTensorsFile.Open(path));
         Assert.StartsWith($"{path}, byte {place}: {fault}", error.Message);
+    }
+
+    [Fact]
+    public void AnIndexThatIsTooLongIsNotRead()
+    {
+        using var folder = new TestFolder();
+        string path = folder.Write("model.safetensors.index.json", "{");
+        using (FileStream file = File.OpenWrite(path)) file.SetLength(100_000_001); // a hole
+        var error = Assert.Throws<InvalidDataException>(() => SafeTensorsFile.Open(path));
+        Assert.StartsWith($"{path}, byte 0: the index has 100000001 bytes, and 100000000 is the limit.", error.Message);
     }
 
     [Fact]

@@ -46,6 +46,17 @@ public class SafeTensorsFileTests
     }
 
     [Fact]
+    public void ReadingAllLeavesNothingBehindWhenOneIsRefused()
+    {
+        using var folder = new TestFolder();
+        byte[] content = Header("""{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U16","shape":[1],"data_offsets":[2,4]}}""", new byte[4]);
+        using var file = SafeTensorsFile.Open(folder.Write("file.safetensors", content));
+        long before = LiveTensors();
+        Assert.Throws<NotSupportedException>(file.ReadAll);
+        Assert.Equal(before, Tensor.TotalCount);
+    }
+
+    [Fact]
     public void AnIndexOpensAllItsFilesAsOne()
     {
         using var file = SafeTensorsFile.Open(TestFolder.Golden("sharded.safetensors.index.verified.json"));
@@ -124,9 +135,12 @@ public class SafeTensorsFileTests
     {
         using var folder = new TestFolder();
         // Headers need not be a multiple of 8 long, and writers need not sort.
-        byte[] file = Header("""{"b":{"dtype":"U8","shape":[3],"data_offsets":[0,3]},"f":{"dtype":"F32","shape":[2,1],"data_offsets":[3,11]}}""", [1, 2, 3, 0, 0, 128, 63, 0, 0, 0, 64]);
+        const string header = """{"f":{"dtype":"F32","shape":[2,1],"data_offsets":[3,11]},"b":{"dtype":"U8","shape":[3],"data_offsets":[0,3]}} """;
+        Assert.NotEqual(0, (sizeof(ulong) + header.Length + 3) % sizeof(float));
+        byte[] file = Header(header, [1, 2, 3, 0, 0, 128, 63, 0, 0, 0, 64]);
         using var opened = SafeTensorsFile.Open(folder.Write("odd.safetensors", file));
         using Tensor bytes = opened.Read("b"), floats = opened.Read("f");
+        Assert.Equal(["b", "f"], opened.Names);
         Assert.Equal([1, 2, 3], Bits(bytes));
         Assert.Equal([2, 1], floats.shape);
         Assert.Equal([1f, 2f], Floats(floats));

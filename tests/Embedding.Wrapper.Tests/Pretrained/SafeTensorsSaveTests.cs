@@ -33,6 +33,18 @@ public class SafeTensorsSaveTests
     }
 
     [Fact]
+    public void TextsOfAnyCharactersComeBack()
+    {
+        using var folder = new TestFolder();
+        string all = string.Concat(Enumerable.Range(0, 0x180).Select(code => (char)code)) + "\u2028\uFEFF😀";
+        using Tensor tensor = zeros(1);
+        SafeTensorsFile.Save(folder["file.safetensors"], Named(all, tensor), new Dictionary<string, string> { [all] = all });
+        using var file = SafeTensorsFile.Open(folder["file.safetensors"]);
+        Assert.Equal([all], file.Names);
+        Assert.Equal([new(all, all)], file.Metadata);
+    }
+
+    [Fact]
     public void TensorsOfAnyLayoutAreSavedWholeAndContiguous()
     {
         using Tensor table = Table(), numbers = complex(zeros(3), ones(3));

@@ -125,6 +125,30 @@ public class WordVectorsFormatTests
     }
 
     [Theory]
+    [InlineData(10)]
+    [InlineData(50_000)]
+    public void ALimitReadsNoMoreOfTheFileThanItNeeds(int limit)
+    {
+        using var folder = new TestFolder();
+        LoadProgress last = default;
+        using var vectors = TestVectors.Load(folder.Write("large.txt", LargeText()), limit: limit, progress: new Reporter(now => last = now));
+        Assert.Equal([limit, 5], vectors.Vectors.shape);
+        Assert.Equal($"word{limit - 1}", vectors.Words[^1]);
+        Assert.InRange(last.BytesRead, 1, last.TotalBytes - 1);
+    }
+
+    [Fact]
+    public void AFaultFarDownABinaryFileIsNamedWithItsByte()
+    {
+        using var folder = new TestFolder();
+        byte[] content = LargeBinary();
+        BitConverter.GetBytes(float.NaN).CopyTo(content, content.Length - sizeof(float));
+        string path = folder.Write("large.bin", content);
+        var error = Assert.Throws<InvalidDataException>(() => TestVectors.Load(path));
+        Assert.StartsWith($"{path}, byte {content.Length - sizeof(float)}: number 8 of 8 is nan", error.Message);
+    }
+
+    [Theory]
     [InlineData(true)]
     [InlineData(false)]
     public void ManyBlocksGiveWhatOneLineAtATimeWould(bool packed)

@@ -103,9 +103,9 @@ public class WordVectorsTests
     public void DuplicatesKeepTheFirstVectorAndAreCounted()
     {
         using var folder = new TestFolder();
-        using var vectors = TestVectors.Load(folder.Write("twice.txt", "a 1\nb 2\na 3\nc 4\na 5\nb 6\nd 7\n"));
-        Assert.Equal(["a", "b", "c", "d"], vectors.Words);
-        Assert.Equal([1f, 2f, 4f, 7f], Floats(vectors.Vectors));
+        using var vectors = TestVectors.Load(folder.Write("twice.txt", "a 1\nb 2\na 3\nc 4\na 5\nb 6\nd 7\ne 8\nf 9\n"));
+        Assert.Equal(["a", "b", "c", "d", "e", "f"], vectors.Words);
+        Assert.Equal([1f, 2f, 4f, 7f, 8f, 9f], Floats(vectors.Vectors));
         Assert.Equal(3, vectors.DuplicateCount);
     }
 
@@ -163,6 +163,29 @@ public class WordVectorsTests
         }
         Assert.Throws<InvalidDataException>(() => TestVectors.Load(bad));
         Assert.Equal(before, Tensor.TotalCount);
+    }
+
+    [Fact]
+    public void TheFileIsClosedWhenItWasReadAndWhenItWasDamaged()
+    {
+        using var folder = new TestFolder();
+        string whole = folder.Write("small.txt", Small), damaged = folder.Write("damaged.gz", [0x1F, 0x8B, 1, 2, 3]);
+        using var vectors = TestVectors.Load(whole);
+        Assert.Throws<InvalidDataException>(() => TestVectors.Load(damaged));
+        Assert.All([whole, damaged], path =>
+        {
+            using var alone = new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.None);
+            Assert.NotEqual(0, alone.Length);
+        });
+    }
+
+    [Fact]
+    public void OpeningASavedFileCanBeCancelled()
+    {
+        using var folder = new TestFolder();
+        using (var vectors = TestVectors.Load(folder.Write("small.txt", Small))) vectors.Save(folder["saved"]);
+        Assert.ThrowsAny<OperationCanceledException>(
+            () => WordVectors.Load(folder["saved"], cancellationToken: new CancellationToken(canceled: true)));
     }
 
     [Fact]
