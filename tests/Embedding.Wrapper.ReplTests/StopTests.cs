@@ -32,7 +32,11 @@ public class StopTests
     public async Task WhatTheLineHadDoneStays()
     {
         Session session = NewSession();
-        Assert.Equal(s_stopped, await RunAndStop(session, "int turns = 0; while (true) turns++;"));
+        const string Name = nameof(WhatTheLineHadDoneStays);
+        Task<Outcome> run = Task.Run(() => session.Run($"int turns = 0; while (true) AppContext.SetData(\"{Name}\", ++turns);"));
+        while (AppContext.GetData(Name) is null) await Task.Delay(10, TestContext.Current.CancellationToken); // it has begun
+        session.Stop();
+        Assert.Equal(s_stopped, await run);
         Assert.Equal(new Outcome("true", null), session.Run("turns > 0"));
     }
 
