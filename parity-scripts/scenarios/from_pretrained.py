@@ -59,6 +59,8 @@ def empty_tables():
         yield Scenario(f"{rows}x{columns}, {'frozen' if freeze else 'trained'}", "P2", [
             do.tensor("w", counting(rows, columns)), do.from_pretrained("m", "w", freeze=freeze),
             do.show("m.num_embeddings"), do.show("m.embedding_dim"), do.show("m.weight")])
+    yield Scenario("0x3, padding_idx=0", "P2", [
+        do.tensor("w", counting(0, 3)), do.from_pretrained("m", "w", padding_idx=0), do.show("m.padding_idx"), do.show("m.weight")])
 
 
 def integer_tables():
