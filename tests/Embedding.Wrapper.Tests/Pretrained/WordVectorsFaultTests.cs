@@ -35,6 +35,15 @@ public class WordVectorsFaultTests
     public void ADamagedTextIsNamedWithItsLine(string text, string fault) => AssertFault(Encoding.UTF8.GetBytes(text), fault);
 
     [Fact]
+    public void ALongLineIsCutInMessages()
+    {
+        using var folder = new TestFolder();
+        string path = folder.Write("vectors.txt", new string('a', 41));
+        var error = Assert.Throws<InvalidDataException>(() => TestVectors.Load(path));
+        Assert.StartsWith($"{path}, line 1: '{new string('a', 40)}…' is not a row", error.Message);
+    }
+
+    [Fact]
     public void TheFirstFaultOfManyIsNamed()
     {
         // The blocks are parsed side by side, and what is wrong in a later one may show first.
