@@ -32,6 +32,8 @@ public class WordVectorsFaultTests
     [InlineData("99999999999 2\na 1 2\n", "line 1: the header asks for 99999999999 words, and there can be 2147483591.")]
     [InlineData("2000000000 2\na 1 2\n", "line 3: the file ends after 1 rows, and the header says 2000000000.")]
     [InlineData("2 8000000\na 1 2\nb 3 4\n", "line 2: 2 numbers, and a row has 8000000.")]
+    [InlineData("a 1 2\nb 1x 2\n", "line 2: '1x' is not a number, and stands where number 1 of 2 should.")]
+    [InlineData("a 1 2\nbbbbbbbb\n", "line 2: 0 numbers, and a row has 2.")]
     public void ADamagedTextIsNamedWithItsLine(string text, string fault) => AssertFault(Encoding.UTF8.GetBytes(text), fault);
 
     [Fact]
