@@ -18,7 +18,6 @@ public partial class Embedding
     /// <exception cref="ObjectDisposedException">The layer or its weight is disposed.</exception>
     public Tensor Lookup(params ReadOnlySpan<long> indices)
     {
-        ThrowIfDisposed();
         using Tensor input = ToTensor(indices);
         return forward(input);
     }
