@@ -112,6 +112,11 @@ public partial class BadInputTests
             Throws<InvalidOperationException>(reset, "sparse table", world => world.Sparse.ResetParameters(), "Sparse"),
             Throws<ObjectDisposedException>(reset, "weight disposed", world => Spoilt(world.Elsewhere).ResetParameters(), "Weight"),
 
+            Throws<ArgumentException>("Embedding._to", "integer dtype", world => world.Layer.to(int64),
+                "nn.Module.to only accepts floating point or complex dtypes, but got desired dtype=torch.int64"),
+            Throws<ArgumentException>("Embedding._to", "integer dtype, with a device", world => world.Layer.to(CPU, int64),
+                "nn.Module.to only accepts floating point or complex dtypes, but got desired dtype=torch.int64"),
+
             Throws<ArgumentException>(load, "null tensor", world => Load(world.Layer, null!), "\"weight\" is null"),
             Throws<ObjectDisposedException>(load, "disposed tensor", world => Load(world.Layer, world.Dead), "weight"),
             Throws<InvalidOperationException>(load, "0-d", world => Load(world.Layer, tensor(1f)), "size mismatch for weight",

@@ -44,10 +44,26 @@ public partial class BadInputTests
                 world => new Adagrad([world.Few], initialAccumulatorValue: double.NaN),
                 "Invalid initial_accumulator_value value: nan"),
 
+            .. AmongGoodOnes(adam, parameters => new SparseAdam(parameters)),
+            .. AmongGoodOnes(adagrad, parameters => new Adagrad(parameters)),
             .. CallsOf("SparseAdam", world => world.Adam, world => world.Adagrad),
             .. CallsOf("Adagrad", world => world.Adagrad, world => world.Adam),
             .. DenseStepCalls(),
         ];
+    }
+
+    /// <summary>One bad parameter is enough: the others are good, before and behind it.</summary>
+    private static IEnumerable<BadCall> AmongGoodOnes(string member, Func<Parameter[], OptimizerHelper> make)
+    {
+        return
+        [
+            Bad<ArgumentNullException>("null", _ => null, "One of the parameters is null"),
+            Bad<ArgumentException>("not a leaf", world => world.NonLeaf, "can't optimize a non-leaf Tensor"),
+            Bad<ArgumentException>("complex", world => world.ComplexParameter, "does not support complex parameters"),
+        ];
+
+        BadCall Bad<TException>(string input, Func<World, Parameter?> bad, params string[] words) where TException : Exception =>
+            Throws<TException>(member, $"{input}, among good ones", world => make([world.Few, bad(world)!, world.Square.Weight]), words);
     }
 
     /// <summary>What both optimizers refuse, a step on sparse gradients above all.</summary>
@@ -118,9 +134,14 @@ public partial class BadInputTests
             }, "Nothing is kept for parameter 0 of group 0"),
 
             Throws<ArgumentException>(add, "a group of another optimizer",
-                world => of(world).Optimizer.add_param_group(other(world).Group), type),
+                world => of(world).Optimizer.add_param_group(other(world).Group), $"A group of {type} is needed"),
             Throws<ArgumentException>(add, "the same group again", world => of(world).Optimizer.add_param_group(of(world).Group),
                 "some parameters appear in more than one parameter group"),
+            Throws<ArgumentException>(add, "a parameter that is there, behind a new one",
+                world => of(world).Optimizer.add_param_group(new ParamGroup { Parameters = [world.Few, of(world).Bad.Weight] }),
+                "some parameters appear in more than one parameter group"),
+            Throws<ArgumentException>(add, "a group of no optimizer",
+                world => of(world).Optimizer.add_param_group(new ParamGroup { Parameters = [world.Few] }), $"A group of {type} is needed"),
             Throws<ArgumentNullException>(add, "no parameters at all", world => of(world).Optimizer.add_param_group(new ParamGroup()),
                 "parameters"),
 

@@ -95,6 +95,8 @@ internal sealed class World : IDisposable
         Longs = Embedding.FromPretrained(full([4, 2], 1L << 40, int64));
         Square = Embedding.FromPretrained(Table(3, 3));
         SparseParameter = new Parameter(Table().to_sparse());
+        ComplexParameter = new Parameter(zeros(2, 3, ScalarType.ComplexFloat32));
+        NonLeaf = new Parameter((Layer.Weight * 2).alias());
         Adam = Trained.With(parameters => new SparseAdam(parameters, 0.1));
         Adagrad = Trained.With(parameters => new Optim.Adagrad(parameters, 0.1));
         DenseAdagrad = Trained.With(parameters => new Optim.Adagrad(parameters, 0.1), sparse: false);
@@ -141,6 +143,11 @@ internal sealed class World : IDisposable
 
     public Parameter SparseParameter { get; }
 
+    public Parameter ComplexParameter { get; }
+
+    /// <summary>What was computed, called a parameter.</summary>
+    public Parameter NonLeaf { get; }
+
     public Trained Adam { get; }
 
     public Trained Adagrad { get; }
@@ -174,7 +181,7 @@ internal sealed class World : IDisposable
         IDisposable[] others =
         [
             Layer, Normed, Checked, Elsewhere, Padded, PaddedNormed, Sparse, Named, Overlapping, Wide, Longs, Square, Few, SparseParameter,
-            File, Words, Folder,
+            ComplexParameter, NonLeaf, File, Words, Folder,
         ];
         foreach (IDisposable each in others) each.Dispose();
     }
