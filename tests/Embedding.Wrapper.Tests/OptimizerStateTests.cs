@@ -119,6 +119,23 @@ public class OptimizerStateTests
     }
 
     [Fact]
+    public void AnInitializedSumIsTheInitialValueAndTheOldOneIsFreed()
+    {
+        using Embedding embedding = Trainable();
+        using var optimizer = new Adagrad(embedding.parameters());
+        Backward(embedding, 1);
+        optimizer.step();
+        var state = (Adagrad.State)optimizer.state_dict().State[0];
+        long before = LiveTensors();
+
+        state.Initialize(new Adagrad.Options { InitialAccumulatorValue = 0.5 });
+
+        Assert.Equal(before, Tensor.TotalCount); // not left to the collector: a sum is as large as the table
+        Assert.Equal(0, state.Step);
+        Assert.All(Floats(state.Sum), value => Assert.Equal(0.5f, value));
+    }
+
+    [Fact]
     public void StateMovesBetweenDevices()
     {
         using Embedding embedding = Trainable();

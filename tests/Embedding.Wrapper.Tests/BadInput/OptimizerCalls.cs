@@ -44,12 +44,24 @@ public partial class BadInputTests
                 world => new Adagrad([world.Few], initialAccumulatorValue: double.NaN),
                 "Invalid initial_accumulator_value value: nan"),
 
+            Throws<ArgumentException>("SparseAdam.add_param_group", "options of another optimizer",
+                world => world.Adam.Optimizer.add_param_group(WithOptionsOfSgd(new SparseAdam.ParamGroup([world.Few]))),
+                "A group of SparseAdam is needed", "SGD"),
+            Throws<ArgumentException>("Adagrad.add_param_group", "options of another optimizer",
+                world => world.Adagrad.Optimizer.add_param_group(WithOptionsOfSgd(new Adagrad.ParamGroup([world.Few]))),
+                "A group of Adagrad is needed", "SGD"),
             .. AmongGoodOnes(adam, parameters => new SparseAdam(parameters)),
             .. AmongGoodOnes(adagrad, parameters => new Adagrad(parameters)),
             .. CallsOf("SparseAdam", world => world.Adam, world => world.Adagrad),
             .. CallsOf("Adagrad", world => world.Adagrad, world => world.Adam),
             .. DenseStepCalls(),
         ];
+
+        static ParamGroup WithOptionsOfSgd(ParamGroup group)
+        {
+            group.Options = new SGD.Options();
+            return group;
+        }
     }
 
     /// <summary>One bad parameter is enough: the others are good, before and behind it.</summary>
