@@ -280,6 +280,21 @@ public class OptimizerTests
     [Theory]
     [InlineData(Kind.SparseAdam)]
     [InlineData(Kind.Adagrad)]
+    public void AGradientOfSingleNumbersChangesThemAlone(Kind kind)
+    {
+        using Embedding embedding = Trainable();
+        using OptimizerHelper optimizer = Make(kind, embedding.parameters());
+        float[] before = Floats(embedding.Weight);
+        using Tensor places = tensor(new long[,] { { 1, 3 }, { 2, 0 } }), values = ones(2);
+        embedding.Weight.grad = sparse_coo_tensor(places, values, embedding.Weight.shape);
+        optimizer.step();
+        float[] after = Floats(embedding.Weight);
+        Assert.Equal([5, 9], Enumerable.Range(0, before.Length).Where(i => before[i] != after[i]));
+    }
+
+    [Theory]
+    [InlineData(Kind.SparseAdam)]
+    [InlineData(Kind.Adagrad)]
     public void ParametersThatCannotBeTrainedAreRefused(Kind kind)
     {
         using Embedding embedding = Trainable();
