@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-using EmbeddingWrapper.Native;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -89,24 +87,11 @@ public sealed partial class SparseAdam : OptimizerHelper, optim.IBetas
             bool done = false;
             _step<ParamGroup>(_ =>
             {
-                if (!done) UpdateAll();
+                if (!done) StepPlan.Run<Options, State>(_parameter_groups, _state, Check, Update);
                 done = true;
             });
         }
         return loss;
-    }
-
-    private void UpdateAll()
-    {
-        try
-        {
-            var plan = StepPlan.Of<Options, State>(_parameter_groups, _state, options => options.Maximize!.Value, Check);
-            foreach (StepPart<Options, State> part in plan) Update(part);
-        }
-        catch (ExternalException error)
-        {
-            throw NativeErrors.Translate(error);
-        }
     }
 
     private static void Check(Options options, Parameter parameter, Tensor gradient)

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using EmbeddingWrapper.Native;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -9,6 +10,9 @@ internal interface IStepOptions
 {
     /// <summary>Whether none is left open.</summary>
     bool IsComplete { get; }
+
+    /// <summary>Whether to step up the gradient.</summary>
+    bool? Maximize { get; }
 }
 
 /// <summary>What an optimizer keeps for a parameter.</summary>
@@ -36,13 +40,27 @@ internal static class StepPlan
 {
     /// <param name="groups">The optimizer's.</param>
     /// <param name="states">By the handle of the parameter.</param>
-    /// <param name="negate">Whether a group with these options steps up the gradient.</param>
     /// <param name="check">Throws where the optimizer takes no such gradient.</param>
-    /// <returns>A part for each parameter that has a gradient. The dispose scope around the step ends their tensors.</returns>
+    /// <param name="update">Gets a part for each parameter that has a gradient. The dispose scope around the step ends its tensors.</param>
     /// <exception cref="InvalidOperationException">Something does not fit, or is not what the group was added with.</exception>
     /// <exception cref="ObjectDisposedException">A parameter, or what is kept for it, is disposed.</exception>
-    public static List<StepPart<TOptions, TState>> Of<TOptions, TState>(IEnumerable<ParamGroup> groups,
-        IDictionary<nint, OptimizerState> states, Func<TOptions, bool> negate, Action<TOptions, Parameter, Tensor> check)
+    public static void Run<TOptions, TState>(IEnumerable<ParamGroup> groups, IDictionary<nint, OptimizerState> states,
+        Action<TOptions, Parameter, Tensor> check, Action<StepPart<TOptions, TState>> update)
+        where TOptions : OptimizerOptions, IStepOptions
+        where TState : OptimizerState, IStepState
+    {
+        try
+        {
+            foreach (StepPart<TOptions, TState> part in Parts<TOptions, TState>(groups, states, check)) update(part);
+        }
+        catch (ExternalException error)
+        {
+            throw NativeErrors.Translate(error);
+        }
+    }
+
+    private static List<StepPart<TOptions, TState>> Parts<TOptions, TState>(IEnumerable<ParamGroup> groups,
+        IDictionary<nint, OptimizerState> states, Action<TOptions, Parameter, Tensor> check)
         where TOptions : OptimizerOptions, IStepOptions
         where TState : OptimizerState, IStepState
     {
@@ -61,7 +79,7 @@ internal static class StepPlan
                 if (gradient.dtype != parameter.dtype || !Fits(gradient, parameter)) throw Unfit("gradient", gradient, parameter, Place());
                 foreach (Tensor? tensor in state.Tensors)
                     if (tensor is not null && !Fits(tensor, parameter)) throw Unfit("state", tensor, parameter, Place());
-                parts.Add(new(options, state, parameter, gradient, gradient.is_sparse ? new SparseGradient(gradient, negate(options)) : null));
+                parts.Add(new(options, state, parameter, gradient, gradient.is_sparse ? new SparseGradient(gradient, options.Maximize!.Value) : null));
 
                 string Place() => $"parameter {index} of group {place}";
             }
