@@ -63,7 +63,7 @@ public partial class Embedding
                 return;
             }
         }
-        LookUp(indices, destination);
+        LookupThroughForward(indices, destination);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)] // 3 of 20 ns
@@ -82,11 +82,11 @@ public partial class Embedding
         for (int i = 0; i < indices.Length; i++)
         {
             if (ulong.CreateTruncating(indices[i]) >= (ulong)rows.Count)
-                throw NativeErrors.IndexOutOfRange(long.CreateTruncating(indices[i]), $"[{i}]", rows.Count, nameof(indices));
+                throw Guard.IndexOutOfRange(long.CreateTruncating(indices[i]), $"[{i}]", rows.Count, nameof(indices));
         }
     }
 
-    private void LookUp<TIndex, T>(ReadOnlySpan<TIndex> indices, Span<T> destination)
+    private void LookupThroughForward<TIndex, T>(ReadOnlySpan<TIndex> indices, Span<T> destination)
         where TIndex : unmanaged, IBinaryInteger<TIndex>
         where T : unmanaged
     {

@@ -40,8 +40,8 @@ public partial class Embedding
         foreach (string key in Considered(source.Keys.Intersect(present.Keys)))
         {
             Tensor tensor = source[key] ?? throw new ArgumentException($"The tensor \"{key}\" is null.", nameof(source));
-            NativeErrors.ThrowIfNullOrDisposed(tensor, key);
-            string given = Shape(tensor), wanted = Shape(present[key]);
+            Guard.ThrowIfNullOrDisposed(tensor, key);
+            string given = PythonText.Size(tensor.shape), wanted = PythonText.Size(present[key].shape);
             if (given != wanted)
                 faults.Add($"size mismatch for {key}: copying a param with shape {given} from checkpoint, the shape in current model is {wanted}.");
         }
@@ -66,8 +66,6 @@ public partial class Embedding
             string names = string.Join(", ", Considered(keys).Select(key => $"\"{key}\""));
             if (names.Length > 0) faults.Add($"{what} key(s) in state_dict: {names}. ");
         }
-
-        static string Shape(Tensor tensor) => $"torch.Size([{string.Join(", ", tensor.shape)}])";
     }
 
     /// <summary>What TorchSharp's <c>to(dtype)</c> calls.</summary>
@@ -163,7 +161,7 @@ public partial class Embedding
     private static void ThrowIfNotConvertible(ScalarType dtype)
     {
         if (is_floating_point(dtype) || is_complex(dtype)) return;
-        string name = TensorDisplay.KnownDtypeName(dtype) ?? dtype.ToString();
+        string name = PythonText.KnownDtypeName(dtype) ?? dtype.ToString();
         throw new ArgumentException(
             $"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype=torch.{name}",
             nameof(dtype));

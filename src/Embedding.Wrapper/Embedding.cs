@@ -78,7 +78,7 @@ public partial class Embedding : nn.Module<Tensor, Tensor>
         bool scaleGradByFreq = false, bool sparse = false,
         Device? device = null, ScalarType? dtype = null)
         : this(NewTable(numEmbeddings, embeddingDim, paddingIdx, device, dtype),
-               NativeErrors.NormalizePaddingIdx(paddingIdx, numEmbeddings), maxNorm, normType, scaleGradByFreq, sparse)
+               Guard.NormalizePaddingIdx(paddingIdx, numEmbeddings), maxNorm, normType, scaleGradByFreq, sparse)
     {
         try
         {
@@ -136,13 +136,13 @@ public partial class Embedding : nn.Module<Tensor, Tensor>
         long? paddingIdx = null, double? maxNorm = null, double normType = 2.0,
         bool scaleGradByFreq = false, bool sparse = false)
     {
-        NativeErrors.ThrowIfNullOrDisposed(embeddings);
+        Guard.ThrowIfNullOrDisposed(embeddings);
         if (embeddings.dim() != 2)
         {
             throw new ArgumentException(
                 $"Embeddings parameter is expected to be 2-dimensional, and this one has {embeddings.dim()} dimensions.", nameof(embeddings));
         }
-        long? padding = NativeErrors.NormalizePaddingIdx(paddingIdx, embeddings.size(0));
+        long? padding = Guard.NormalizePaddingIdx(paddingIdx, embeddings.size(0));
         if (!freeze) ThrowIfNotTrainable(embeddings.dtype, nameof(embeddings));
 
         // TorchSharp's Parameter empties the tensor that it is given, so it gets an alias.
@@ -214,7 +214,7 @@ public partial class Embedding : nn.Module<Tensor, Tensor>
         }
         set
         {
-            NativeErrors.ThrowIfNullOrDisposed(value);
+            Guard.ThrowIfNullOrDisposed(value);
             _gate.Change(() =>
             {
                 if (!ReferenceEquals(value, _weight)) UseWeight(value);
@@ -244,12 +244,12 @@ public partial class Embedding : nn.Module<Tensor, Tensor>
     /// <exception cref="OutOfMemoryException">There is no memory for the result.</exception>
     public override Tensor forward(Tensor input)
     {
-        NativeErrors.ThrowIfNullOrDisposed(input);
+        Guard.ThrowIfNullOrDisposed(input);
         ThrowIfDisposed();
         using ReadGate.Reading reading = _gate.Enter();
         try
         {
-            if (CheckIndices || MaxNorm is not null) NativeErrors.ThrowIfIndexOutOfRange(input, _native.Weight);
+            if (CheckIndices || MaxNorm is not null) Guard.ThrowIfIndexOutOfRange(input, _native.Weight);
             if (MaxNorm is not double maxNorm) return _native.Forward(input);
             ThrowIfPaddingOutsideWeight(); // libtorch looks after it has written rows
             lock (_native) // two threads would scale the same row twice
@@ -317,21 +317,21 @@ public partial class Embedding : nn.Module<Tensor, Tensor>
     private void ThrowIfDisposed()
     {
         ObjectDisposedException.ThrowIf(_gate.IsClosed, this);
-        if (_weight.IsInvalid) throw NativeErrors.Disposed(nameof(Weight));
+        if (_weight.IsInvalid) throw Guard.Disposed(nameof(Weight));
     }
 
     private void ThrowIfPaddingOutsideWeight()
     {
         long rows = _weight.dim() > 0 ? _weight.size(0) : 0;
-        if (PaddingIdx >= rows) throw NativeErrors.PaddingOutsideWeight(rows);
+        if (PaddingIdx >= rows) throw Guard.PaddingOutsideWeight(rows);
     }
 
     private static Parameter NewTable(long numEmbeddings, long embeddingDim, long? paddingIdx, Device? device, ScalarType? dtype)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(numEmbeddings);
         ArgumentOutOfRangeException.ThrowIfNegative(embeddingDim);
-        NativeErrors.NormalizePaddingIdx(paddingIdx, numEmbeddings);
-        if (paddingIdx >= numEmbeddings) throw NativeErrors.PaddingOutOfRange(paddingIdx.Value, numEmbeddings); // 0 of 0 rows
+        Guard.NormalizePaddingIdx(paddingIdx, numEmbeddings);
+        if (paddingIdx >= numEmbeddings) throw Guard.PaddingOutOfRange(paddingIdx.Value, numEmbeddings); // 0 of 0 rows
         ScalarType type = dtype ?? get_default_dtype();
         ThrowIfNotTrainable(type, nameof(dtype));
         Int128 bytes = (Int128)numEmbeddings * embeddingDim * type.ElementSize();

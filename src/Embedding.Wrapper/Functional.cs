@@ -36,14 +36,14 @@ public static class Functional
     public static Tensor Embedding(Tensor input, Tensor weight, long? paddingIdx = null, double? maxNorm = null,
         double normType = 2.0, bool scaleGradByFreq = false, bool sparse = false)
     {
-        NativeErrors.ThrowIfNullOrDisposed(input);
-        NativeErrors.ThrowIfNullOrDisposed(weight);
-        if (weight.dim() > 0) paddingIdx = NativeErrors.NormalizePaddingIdx(paddingIdx, weight.size(0));
+        Guard.ThrowIfNullOrDisposed(input);
+        Guard.ThrowIfNullOrDisposed(weight);
+        if (weight.dim() > 0) paddingIdx = Guard.NormalizePaddingIdx(paddingIdx, weight.size(0));
         try
         {
             if (maxNorm is double limit)
             {
-                NativeErrors.ThrowIfIndexOutOfRange(input, weight);
+                Guard.ThrowIfIndexOutOfRange(input, weight);
                 TorchScript.EmbeddingRenorm(weight, input, limit, normType);
             }
             return TorchScript.Embedding(weight, input, paddingIdx ?? -1, scaleGradByFreq, sparse);

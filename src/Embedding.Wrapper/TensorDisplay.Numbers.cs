@@ -29,7 +29,7 @@ public static partial class TensorDisplay
             }
         }
         string[] items = shown.dtype == ScalarType.Bool
-            ? Array.ConvertAll(Read<bool>(shown, ScalarType.Bool), value => value ? "True" : "False")
+            ? Array.ConvertAll(Read<bool>(shown, ScalarType.Bool), PythonText.Of)
             : Array.ConvertAll(Read<long>(shown, ScalarType.Int64), value => value.ToString(CultureInfo.InvariantCulture));
         int width = items.Max(item => item.Length);
         return (Array.ConvertAll(items, item => item.PadLeft(width)), width);

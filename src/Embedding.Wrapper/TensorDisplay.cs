@@ -1,5 +1,4 @@
 using System.Text;
-using EmbeddingWrapper.Native;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -40,8 +39,8 @@ public static partial class TensorDisplay
     /// <exception cref="NotSupportedException">The dtype is one of the quantized ones.</exception>
     public static string Repr(this Tensor tensor)
     {
-        NativeErrors.ThrowIfNullOrDisposed(tensor);
-        string dtype = DtypeName(tensor.dtype);
+        Guard.ThrowIfNullOrDisposed(tensor);
+        string dtype = PythonText.DtypeName(tensor.dtype);
         using DisposeScope scope = NewDisposeScope();
         Tensor data = tensor.detach();
         bool sparse = data.is_sparse;
@@ -61,7 +60,7 @@ public static partial class TensorDisplay
         {
             string start = $"{name}={Prefix}";
             string text = part.is_meta ? "..." : Elements(part, Prefix.Length + start.Length);
-            string size = part.is_meta || part.numel() == 0 ? $", size={Tuple(part.shape)}" : "";
+            string size = part.is_meta || part.numel() == 0 ? $", size={PythonText.Tuple(part.shape)}" : "";
             return $"{start}{text}{size})";
         }
     }
@@ -74,13 +73,13 @@ public static partial class TensorDisplay
         if (data.device_type != DeviceType.CPU) suffixes.Add($"device='{data.device}'");
 
         // PyTorch leaves out what a reader, or torch.tensor(...), would take for granted.
-        if (data.is_sparse || data.is_meta || !hasElements && data.dim() != 1) suffixes.Add($"size={Tuple(data.shape)}");
+        if (data.is_sparse || data.is_meta || !hasElements && data.dim() != 1) suffixes.Add($"size={PythonText.Tuple(data.shape)}");
         if (data.is_sparse && !data.is_meta) suffixes.Add($"nnz={data.SparseValues.size(0)}");
         if (!IsImplied(data.dtype, hasElements || data.is_sparse)) suffixes.Add($"dtype=torch.{dtype}");
         if (data.is_sparse) suffixes.Add("layout=torch.sparse_coo");
         if (tensor.requires_grad) suffixes.Add("requires_grad=True");
         if (data.has_names())
-            suffixes.Add($"names={Tuple(Array.ConvertAll(data.names, name => name is null ? "None" : $"'{name}'"))}");
+            suffixes.Add($"names={PythonText.Tuple(Array.ConvertAll(data.names, name => name is null ? "None" : $"'{name}'"))}");
         return suffixes;
     }
 
@@ -181,29 +180,4 @@ public static partial class TensorDisplay
         }
         return data.as_strided([.. size], [.. stride], data.storage_offset());
     }
-
-    private static string Tuple<T>(T[] items) =>
-        items.Length == 1 ? $"({items[0]},)" : $"({string.Join(", ", items)})";
-
-    /// <summary>Python's name of a dtype, without <c>torch.</c></summary>
-    internal static string DtypeName(ScalarType dtype) =>
-        KnownDtypeName(dtype) ?? throw new NotSupportedException($"Repr shows no tensors of dtype {dtype}.");
-
-    /// <inheritdoc cref="DtypeName"/>
-    internal static string? KnownDtypeName(ScalarType dtype) => dtype switch
-    {
-        ScalarType.Byte => "uint8",
-        ScalarType.Int8 => "int8",
-        ScalarType.Int16 => "int16",
-        ScalarType.Int32 => "int32",
-        ScalarType.Int64 => "int64",
-        ScalarType.Bool => "bool",
-        ScalarType.Float16 => "float16",
-        ScalarType.BFloat16 => "bfloat16",
-        ScalarType.Float32 => "float32",
-        ScalarType.Float64 => "float64",
-        ScalarType.ComplexFloat32 => "complex64",
-        ScalarType.ComplexFloat64 => "complex128",
-        _ => null,
-    };
 }

@@ -2,7 +2,7 @@ using System.Text.RegularExpressions;
 
 namespace EmbeddingWrapper.PackageTests;
 
-/// <summary>The pages on moving here: their lines compile against the package, run, and give what they say.</summary>
+/// <summary>The pages on moving here: their lines compile against the packages, run, and give what they say.</summary>
 public partial class MovingPagesTests(Workspace workspace)
 {
     private const string FromPyTorch = "src/Embedding.Wrapper/docs/MOVING-FROM-PYTORCH.md";
@@ -15,7 +15,7 @@ public partial class MovingPagesTests(Workspace workspace)
         string usings = Assert.Single(
             Repository.Blocks(FromPyTorch, "csharp").Concat(Repository.Blocks(FromTorchSharp, "csharp")).Distinct());
         workspace.Write("Moving/Moving.csproj", NewUserTests.Project(
-            "Exe", NewUserTests.Package("Embedding.Wrapper", workspace.Version), NewUserTests.Package("libtorch-cpu")));
+            "Exe", NewUserTests.Package("Embedding.Wrapper.Pretrained", workspace.Version), NewUserTests.Package("libtorch-cpu")));
 
         // TorchSharp's column comes before the other one, which reads its file.
         workspace.Write("Moving/Program.cs", $$"""

@@ -1,6 +1,6 @@
 namespace EmbeddingWrapper.PackageTests;
 
-/// <summary>The package as a developer gets it who has never seen this repository.</summary>
+/// <summary>The packages as a developer gets them who has never seen this repository.</summary>
 public class NewUserTests(Workspace workspace)
 {
     private const string ConsoleApp = "Console";
@@ -58,6 +58,23 @@ public class NewUserTests(Workspace workspace)
             {ReadmeExample.Code}
             """);
         Assert.Equal(ReadmeExample.Output, workspace.Dotnet("FileBased", "run", "app.cs"));
+    }
+
+    /// <summary>The file readers alone are referenced; the layer and what its package adds to a build come with them.</summary>
+    [Fact]
+    public void TheFileReadersBringTheLayer()
+    {
+        workspace.Write("Readers/Readers.csproj", Project("Exe", Package("Embedding.Wrapper.Pretrained", workspace.Version), Package("libtorch-cpu")));
+        workspace.Write("Readers/Program.cs", """
+            using EmbeddingWrapper;
+            using EmbeddingWrapper.Pretrained;
+
+            File.WriteAllText("words.txt", "to 1 2.5\nbe 3 4\n");
+            using var words = WordVectors.Load("words.txt");
+            using Embedding layer = words.ToEmbedding();
+            Console.WriteLine($"{layer}\n{layer.Lookup(0).Repr()}");
+            """);
+        Assert.Equal("Embedding(2, 2)\ntensor([[1.0000, 2.5000]])\n", workspace.Dotnet("Readers", "run"));
     }
 
     [Fact]

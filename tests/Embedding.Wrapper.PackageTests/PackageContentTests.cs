@@ -4,92 +4,115 @@ using System.Xml.Linq;
 
 namespace EmbeddingWrapper.PackageTests;
 
-/// <summary>What is in the package, and what NuGet shows of it.</summary>
-public sealed class PackageContentTests(Workspace workspace) : IDisposable
+/// <summary>What is in the packages, and what NuGet shows of them.</summary>
+public sealed class PackageContentTests(Workspace workspace)
 {
-    private readonly ZipArchive _package = ZipFile.OpenRead(workspace.Package);
+    private const string Layer = "Embedding.Wrapper", Pretrained = "Embedding.Wrapper.Pretrained";
 
-    public void Dispose() => _package.Dispose();
+    public static TheoryData<string> Packages => new(Layer, Pretrained);
 
     [Fact]
-    public void ItHoldsTheLibraryItsDocumentationAndTheBuildsPart()
-    {
-        string[] packaging = ["_rels/", "package/", "[Content_Types].xml"];
-        string[] names = [.. _package.Entries.Select(entry => entry.FullName).Where(name => !packaging.Any(name.StartsWith))];
-        Assert.Equal(
+    public void TheLayersHoldsTheLibraryItsDocumentationAndTheBuildsPart() => Assert.Equal(
             [
                 "CHANGELOG.md",
                 "Embedding.Wrapper.nuspec",
                 "README.md",
-                "buildTransitive/Embedding.Wrapper.targets",
-                "buildTransitive/NativeFixTask.cs",
+                "buildTransitive/net10.0/Embedding.Wrapper.targets",
+                "buildTransitive/net10.0/NativeFixTask.cs",
                 "docs/MOVING-FROM-PYTORCH.md",
                 "docs/MOVING-FROM-TORCHSHARP.md",
                 "icon.png",
                 "lib/net10.0/Embedding.Wrapper.dll",
                 "lib/net10.0/Embedding.Wrapper.xml",
             ],
-            names.Order(StringComparer.Ordinal));
-    }
+            Files(Layer));
 
     [Fact]
-    public void NuGetIsToldWhatItShows()
+    public void TheReadersHoldsTheLibraryAndItsDocumentation() => Assert.Equal(
+            [
+                "CHANGELOG.md",
+                "Embedding.Wrapper.Pretrained.nuspec",
+                "README.md",
+                "icon.png",
+                "lib/net10.0/Embedding.Wrapper.Pretrained.dll",
+                "lib/net10.0/Embedding.Wrapper.Pretrained.xml",
+            ],
+            Files(Pretrained));
+
+    [Theory]
+    [MemberData(nameof(Packages))]
+    public void NuGetIsToldWhatItShows(string id)
     {
-        Assert.Equal("Embedding.Wrapper", Metadata("id"));
-        Assert.Equal("MIT", Metadata("license"));
-        Assert.Equal("README.md", Metadata("readme"));
-        Assert.Equal("icon.png", Metadata("icon"));
-        Assert.Contains("nn.Embedding", Metadata("description"));
-        Assert.Contains("pytorch", Metadata("tags").Split(' '));
+        Assert.Equal(id, Metadata(id, "id"));
+        Assert.Equal("MIT", Metadata(id, "license"));
+        Assert.Equal("README.md", Metadata(id, "readme"));
+        Assert.Equal("icon.png", Metadata(id, "icon"));
+        Assert.Contains(id == Layer ? "nn.Embedding" : "word vectors", Metadata(id, "description"));
+        Assert.Contains("pytorch", Metadata(id, "tags").Split(' '));
     }
 
+    // TorchSharp asks for versions of SharpZipLib and SkiaSharp that do not exist. The application chooses the native runtime.
     [Fact]
-    public void ItsDependenciesAreVersionsThatExistAndNoNativeRuntime()
-    {
-        // TorchSharp asks for versions of the last two that do not exist. The application chooses the native runtime.
+    public void TheLayersDependenciesAreVersionsThatExistAndNoNativeRuntime() =>
+        Assert.Equal(new[] { "SharpZipLib", "SkiaSharp", "TorchSharp" }.Select(id => (id, Repository.VersionOf(id))), Dependencies(Layer));
+
+    [Fact]
+    public void TheReadersDependOnTheLayerOfTheSameVersion() =>
         Assert.Equal(
-            new[] { "SharpZipLib", "SkiaSharp", "TorchSharp" }.Select(id => (id, Repository.VersionOf(id))),
-            Nuspec().Descendants().Where(element => element.Name.LocalName == "dependency")
-                .Select(element => (element.Attribute("id")!.Value, element.Attribute("version")!.Value)).Order());
-    }
+            Dependencies(Layer).Prepend((Layer, Metadata(Layer, "version"))),
+            Dependencies(Pretrained));
 
-    [Fact]
-    public void TheChangelogSaysWhatThisVersionAnswersTo()
+    [Theory]
+    [MemberData(nameof(Packages))]
+    public void TheChangelogSaysWhatThisVersionAnswersTo(string id)
     {
-        string changelog = Text("CHANGELOG.md");
+        string changelog = Text(id, "CHANGELOG.md");
         string newest = changelog[changelog.IndexOf("\n## ", StringComparison.Ordinal)..].Split("\n## ")[1];
-        Assert.StartsWith($"{Metadata("version")} ", newest);
+        Assert.StartsWith($"{Metadata(id, "version")} ", newest);
         Assert.Contains($"TorchSharp {Repository.VersionOf("TorchSharp")}", newest);
         Assert.Contains($"libtorch {Repository.VersionOf("libtorch-cpu")}", newest);
         Assert.Contains("PyTorch 2.14.1", newest);
     }
 
-    [Fact]
-    public void TheReadmeHasNoLinksThatNuGetCannotFollow() => Assert.DoesNotMatch(@"\]\((?!https://|#)", Text("README.md"));
+    [Theory]
+    [MemberData(nameof(Packages))]
+    public void TheReadmeHasNoLinksThatNuGetCannotFollow(string id) => Assert.DoesNotMatch(@"\]\((?!https://|#)", Text(id, "README.md"));
 
-    [Fact]
-    public void TheSymbolsCarryTheSourcesAndNoPathOfThisMachine()
+    [Theory]
+    [MemberData(nameof(Packages))]
+    public void TheSymbolsCarryTheSourcesAndNoPathOfThisMachine(string id)
     {
-        byte[] library = Bytes(_package, "lib/net10.0/Embedding.Wrapper.dll");
-        using ZipArchive symbols = ZipFile.OpenRead(Path.ChangeExtension(workspace.Package, ".snupkg"));
-        byte[] database = Bytes(symbols, "lib/net10.0/Embedding.Wrapper.pdb");
+        byte[] library = Bytes(workspace.Package(id), $"lib/net10.0/{id}.dll");
+        byte[] database = Bytes(Path.ChangeExtension(workspace.Package(id), ".snupkg"), $"lib/net10.0/{id}.pdb");
         Assert.DoesNotContain(Repository.Root, Encoding.Latin1.GetString(library));
         Assert.DoesNotContain(Repository.Root, Encoding.Latin1.GetString(database));
-        Assert.Contains("/_/src/Embedding.Wrapper/", Encoding.Latin1.GetString(library));
+        Assert.Contains($"/_/src/{id}/", Encoding.Latin1.GetString(library));
         Assert.Contains(EmbeddedSource, Encoding.Latin1.GetString(database));
     }
 
     // The GUID of portable PDB's "embedded source", 0E8A571B-6926-466E-B4AD-8AB04611F5FE, as it is stored.
     private static string EmbeddedSource => Encoding.Latin1.GetString(new Guid("0E8A571B-6926-466E-B4AD-8AB04611F5FE").ToByteArray());
 
-    private XDocument Nuspec() => XDocument.Parse(Text("Embedding.Wrapper.nuspec").TrimStart('\uFEFF'));
-
-    private string Metadata(string name) => Nuspec().Descendants().First(element => element.Name.LocalName == name).Value;
-
-    private string Text(string name) => Encoding.UTF8.GetString(Bytes(_package, name)).ReplaceLineEndings("\n");
-
-    private static byte[] Bytes(ZipArchive archive, string name)
+    private IEnumerable<string> Files(string id)
     {
+        string[] packaging = ["_rels/", "package/", "[Content_Types].xml"];
+        using ZipArchive package = ZipFile.OpenRead(workspace.Package(id));
+        return [.. package.Entries.Select(entry => entry.FullName).Where(name => !packaging.Any(name.StartsWith)).Order(StringComparer.Ordinal)];
+    }
+
+    private IEnumerable<(string Id, string Version)> Dependencies(string id) =>
+        Nuspec(id).Descendants().Where(element => element.Name.LocalName == "dependency")
+            .Select(element => (element.Attribute("id")!.Value, element.Attribute("version")!.Value)).Order();
+
+    private XDocument Nuspec(string id) => XDocument.Parse(Text(id, $"{id}.nuspec").TrimStart('\uFEFF'));
+
+    private string Metadata(string id, string name) => Nuspec(id).Descendants().First(element => element.Name.LocalName == name).Value;
+
+    private string Text(string id, string name) => Encoding.UTF8.GetString(Bytes(workspace.Package(id), name)).ReplaceLineEndings("\n");
+
+    private static byte[] Bytes(string package, string name)
+    {
+        using ZipArchive archive = ZipFile.OpenRead(package);
         using Stream content = archive.GetEntry(name)!.Open();
         using var copy = new MemoryStream();
         content.CopyTo(copy);

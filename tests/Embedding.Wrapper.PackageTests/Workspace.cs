@@ -9,7 +9,7 @@ using System.Text.RegularExpressions;
 namespace EmbeddingWrapper.PackageTests;
 
 /// <summary>
-/// A temporary folder with a feed that holds the package, packed once, and a package cache of its own, empty at the start: the
+/// A temporary folder with a feed that holds the packages, packed once, and a package cache of its own, empty at the start: the
 /// place of a developer who has never seen the package. The machine's package folder only saves downloads: NuGet looks there for
 /// what the new cache lacks. EMBEDDING_WRAPPER_EMPTY_CACHE=1 goes without it, and downloads libtorch anew.
 /// </summary>
@@ -17,7 +17,7 @@ public sealed partial class Workspace : IDisposable
 {
     private static readonly string Prefix = $"embedding-wrapper-package-tests-{Environment.UserName}-";
 
-    private readonly Lazy<string> _package;
+    private readonly Lazy<string[]> _packages;
 
     public Workspace()
     {
@@ -38,18 +38,18 @@ public sealed partial class Workspace : IDisposable
               <CreateSymbolicLinksForCopyLocalIfPossible>true</CreateSymbolicLinksForCopyLocalIfPossible>
             </PropertyGroup></Project>
             """);
-        _package = new Lazy<string>(Pack);
+        _packages = new Lazy<string[]>(() => [.. new[] { "Embedding.Wrapper", "Embedding.Wrapper.Pretrained" }.Select(Pack)]);
     }
 
     public string Root { get; }
 
     public string Feed { get; }
 
-    /// <summary>The .nupkg, in a feed that every project of the workspace sees.</summary>
-    public string Package => _package.Value;
+    /// <summary>The version that the packages have.</summary>
+    public string Version => Path.GetFileNameWithoutExtension(_packages.Value[0])["Embedding.Wrapper.".Length..];
 
-    /// <summary>The version that the package has.</summary>
-    public string Version => Path.GetFileNameWithoutExtension(Package)["Embedding.Wrapper.".Length..];
+    /// <summary>The .nupkg file of a package, in a feed that every project of the workspace sees.</summary>
+    public string Package(string id) => Path.Combine(Feed, $"{id}.{Version}.nupkg");
 
     /// <summary>Writes a file below the root.</summary>
     public void Write(string name, string text)
@@ -63,7 +63,7 @@ public sealed partial class Workspace : IDisposable
     /// <returns>What the command wrote to the standard output, its lines ended by \n.</returns>
     public string Run(string folder, string command, params string[] arguments)
     {
-        _ = Package;
+        _ = _packages.Value;
         (int exitCode, string output, string error) = Start(Path.Combine(Root, folder), command, arguments);
         string all = $"{command} {string.Join(' ', arguments)}\n{output}{error}";
         if (exitCode != 0 && NoSource().IsMatch(all)) Assert.Skip($"No package source can be reached: {NoSource().Match(all).Value}");
@@ -76,12 +76,13 @@ public sealed partial class Workspace : IDisposable
 
     public void Dispose() => Directory.Delete(Root, recursive: true);
 
-    private string Pack()
+    private string Pack(string project)
     {
+        string[] before = Directory.GetFiles(Feed, "*.nupkg");
         (int exitCode, string output, string error) = Start(
-            Repository.Root, "dotnet", ["pack", "src/Embedding.Wrapper", "--output", Feed]);
+            Repository.Root, "dotnet", ["pack", $"src/{project}", "--output", Feed]);
         Assert.True(exitCode == 0, output + error);
-        return Assert.Single(Directory.GetFiles(Feed, "*.nupkg"));
+        return Assert.Single(Directory.GetFiles(Feed, "*.nupkg").Except(before));
     }
 
     private (int ExitCode, string Output, string Error) Start(string folder, string command, string[] arguments)

@@ -1,21 +1,31 @@
 using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Xml.Linq;
+using EmbeddingWrapper.Pretrained;
 
 namespace EmbeddingWrapper.Tests;
 
-/// <summary>The XML file beside an assembly: what an editor shows of it. Text taken over with <c>inheritdoc</c> counts.</summary>
-internal sealed class XmlDocumentation(Assembly assembly)
+/// <summary>
+/// The XML files beside the libraries: what an editor shows of their members. Text inherited with <c>inheritdoc</c> counts.
+/// </summary>
+internal sealed class XmlDocumentation
 {
     private const BindingFlags Declared =
         BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly;
 
-    private readonly Dictionary<string, XElement> _members = XDocument.Load(Path.ChangeExtension(assembly.Location, ".xml"))
-        .Descendants("member").ToDictionary(member => member.Attribute("name")!.Value);
+    /// <summary>The assemblies of the packages.</summary>
+    public static readonly Assembly[] Libraries = [typeof(Embedding).Assembly, typeof(WordVectors).Assembly];
+
+    private readonly Dictionary<string, XElement> _members = Libraries
+        .SelectMany(library => XDocument.Load(Path.ChangeExtension(library.Location, ".xml")).Descendants("member"))
+        .ToDictionary(member => member.Attribute("name")!.Value);
+
+    /// <summary>Their public types.</summary>
+    public static IEnumerable<Type> ExportedTypes => Libraries.SelectMany(library => library.GetExportedTypes());
 
     /// <summary>The public types and their members that other assemblies see, without what the compiler makes.</summary>
     public IEnumerable<MemberInfo> VisibleMembers() =>
-        from type in assembly.GetExportedTypes()
+        from type in ExportedTypes
         from member in type.GetMembers(Declared).Where(IsVisible).Prepend(type)
         select member;
 

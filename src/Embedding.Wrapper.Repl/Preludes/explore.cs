@@ -1,9 +1,9 @@
 #!/usr/bin/env -S dotnet run --file
 // A program of one file: dotnet run --file src/Embedding.Wrapper.Repl/Preludes/explore.cs
 // In a folder of your own take these lines in place of the two below:
-//     #:package Embedding.Wrapper@*
+//     #:package Embedding.Wrapper.Pretrained@*
 //     #:package libtorch-cpu@2.10.0
-#:project ../../Embedding.Wrapper/Embedding.Wrapper.csproj
+#:project ../../Embedding.Wrapper.Pretrained/Embedding.Wrapper.Pretrained.csproj
 #:property UsesLibTorch=true
 
 using EmbeddingWrapper;

@@ -1,6 +1,7 @@
 // For C# Interactive and csharprepl: see PROMPTS.md beside this folder. Paths are from this file to the build output.
 #r "../bin/Debug/net10.0/TorchSharp.dll"
 #r "../bin/Debug/net10.0/Embedding.Wrapper.dll"
+#r "../bin/Debug/net10.0/Embedding.Wrapper.Pretrained.dll"
 
 using System;
 using System.Collections.Generic;

@@ -3,6 +3,7 @@
 // Scripts: #load this file. Their native library lies beside TorchSharp.dll in the build output.
 #r "../bin/Debug/net10.0/TorchSharp.dll"
 #r "../bin/Debug/net10.0/Embedding.Wrapper.dll"
+#r "../bin/Debug/net10.0/Embedding.Wrapper.Pretrained.dll"
 
 open System
 open TorchSharp

@@ -1,4 +1,5 @@
 using System.Text;
+using EmbeddingWrapper.Pretrained;
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.CSharp;
 using Microsoft.CodeAnalysis.CSharp.Scripting;
@@ -45,7 +46,7 @@ internal sealed class Session
     {
         _thread = new ScriptThread(stillRunning ?? (() => { }));
         _options = ScriptOptions.Default
-            .AddReferences(typeof(Enumerable).Assembly, typeof(torch).Assembly, typeof(Embedding).Assembly)
+            .AddReferences(typeof(Enumerable).Assembly, typeof(torch).Assembly, typeof(Embedding).Assembly, typeof(WordVectors).Assembly)
             .AddReferences(typeof(LoopChecks).Assembly) // that of the globals alone is under an alias of the engine's
             .AddImports(s_usings)
             .WithLanguageVersion(LanguageVersion.Latest)

@@ -11,21 +11,21 @@ namespace EmbeddingWrapper.Native;
 /// <remarks>
 /// <para>
 /// A short row is copied in 20 ns. The two interlocked operations of a SafeHandle would add half of that, and far more where many threads
-/// share its cache line. So a reader makes a note in a place of its own thread, and looks whether the gate is open, with no fence in
+/// share its cache line. So a reader makes a slot in a place of its own thread, and looks whether the gate is open, with no fence in
 /// between: 5 ns. The thread that closes, which is rare, makes every processor pass a barrier instead (1 µs): after that it sees the
-/// note, or else the reader sees the closed gate.
+/// slot, or else the reader sees the closed gate.
 /// </para>
 /// <para>
 /// The alternative without any cost to readers, memory that a finalizer frees, was no choice: a disposed table of gigabytes would stay
 /// until the next collection.
 /// </para>
-/// <para>Nothing that closes the gate, enters another or waits for a thread that does may run inside: a note has room for one gate.</para>
+/// <para>Nothing that closes the gate, enters another or waits for a thread that does may run inside: a slot has room for one gate.</para>
 /// </remarks>
 internal sealed class ReadGate(object owner)
 {
-    private static readonly ConditionalWeakTable<Note, object?> Notes = []; // those of threads that have ended drop out
+    private static readonly ConditionalWeakTable<ReaderSlot, object?> Slots = []; // those of threads that have ended drop out
     private static long s_lastId;
-    [ThreadStatic] private static Note? t_note;
+    [ThreadStatic] private static ReaderSlot? t_slot;
 
     private readonly long _id = Interlocked.Increment(ref s_lastId);
     private readonly Lock _changing = new();
@@ -34,7 +34,7 @@ internal sealed class ReadGate(object owner)
 
     /// <summary>Which gate a thread is in; 0 is none. A cache line and its neighbour to itself: others write to theirs at the same time.</summary>
     [StructLayout(LayoutKind.Explicit, Size = 256)]
-    private sealed class Note
+    private sealed class ReaderSlot
     {
         [FieldOffset(128)] public long Gate;
     }
@@ -43,21 +43,21 @@ internal sealed class ReadGate(object owner)
     public readonly ref struct Reading
     {
         private readonly ReadGate _gate;
-        private readonly Note _note;
+        private readonly ReaderSlot _slot;
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         internal Reading(ReadGate gate)
         {
             _gate = gate;
-            _note = t_note ?? NewNote();
-            Volatile.Write(ref _note.Gate, gate._id);
-            if (!gate._open) gate.WaitToEnter(_note);
+            _slot = t_slot ?? NewSlot();
+            Volatile.Write(ref _slot.Gate, gate._id);
+            if (!gate._open) gate.WaitToEnter(_slot);
         }
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         public void Dispose()
         {
-            Volatile.Write(ref _note.Gate, 0);
+            Volatile.Write(ref _slot.Gate, 0);
             GC.KeepAlive(_gate); // and so its owner, whose finalizer frees what was read
         }
     }
@@ -107,30 +107,30 @@ internal sealed class ReadGate(object owner)
     private void WaitForReaders()
     {
         Interlocked.MemoryBarrierProcessWide();
-        foreach ((Note note, _) in Notes)
+        foreach ((ReaderSlot slot, _) in Slots)
         {
-            Debug.Assert(note != t_note || note.Gate != _id, "The gate would wait for itself.");
+            Debug.Assert(slot != t_slot || slot.Gate != _id, "The gate would wait for itself.");
             var spin = new SpinWait();
-            while (Volatile.Read(ref note.Gate) == _id) spin.SpinOnce();
+            while (Volatile.Read(ref slot.Gate) == _id) spin.SpinOnce();
         }
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private void WaitToEnter(Note note)
+    private void WaitToEnter(ReaderSlot slot)
     {
         while (!_open)
         {
-            Volatile.Write(ref note.Gate, 0);
+            Volatile.Write(ref slot.Gate, 0);
             lock (_changing) ObjectDisposedException.ThrowIf(_closed, owner);
-            Volatile.Write(ref note.Gate, _id);
+            Volatile.Write(ref slot.Gate, _id);
         }
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    private static Note NewNote()
+    private static ReaderSlot NewSlot()
     {
-        var note = new Note();
-        Notes.Add(note, null);
-        return t_note = note;
+        var slot = new ReaderSlot();
+        Slots.Add(slot, null);
+        return t_slot = slot;
     }
 }

@@ -58,7 +58,7 @@ internal sealed unsafe class RowCopy
         where TIndex : unmanaged, IBinaryInteger<TIndex>
         where T : unmanaged
     {
-        int count = indices.Length, threads = Shares.Threads(count * _rowBytes);
+        int count = indices.Length, threads = ParallelRows.Threads(count * _rowBytes);
         fixed (TIndex* index = indices)
         fixed (T* target = destination)
         {
@@ -77,7 +77,7 @@ internal sealed unsafe class RowCopy
 
     // Apart, so that a short look-up does not allocate the closure.
     private void CopyShared<TIndex>(int threads, TIndex* indices, int count, byte* target) where TIndex : unmanaged, IBinaryInteger<TIndex> =>
-        Shares.Run(threads, count, (start, end) => CopyPart(indices + start, (int)(end - start), target + (start * _rowBytes)));
+        ParallelRows.Run(threads, count, (start, end) => CopyPart(indices + start, (int)(end - start), target + (start * _rowBytes)));
 
     private void CopyPart<TIndex>(TIndex* indices, int count, byte* target) where TIndex : unmanaged, IBinaryInteger<TIndex>
     {

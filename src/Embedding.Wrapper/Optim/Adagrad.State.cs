@@ -44,7 +44,7 @@ public sealed partial class Adagrad
         /// <exception cref="ArgumentException"><paramref name="source"/> is a record of something else.</exception>
         public override void LoadStateDict(OptimizerOptions source)
         {
-            var other = StateTensor.Own<Options>(source, nameof(source));
+            var other = StateTensor.RequireKind<Options>(source, nameof(source));
             base.LoadStateDict(source);
             (LrDecay, WeightDecay, InitialAccumulatorValue) = (other.LrDecay, other.WeightDecay, other.InitialAccumulatorValue);
             (Eps, Maximize) = (other.Eps, other.Maximize);
@@ -106,7 +106,7 @@ public sealed partial class Adagrad
         /// <exception cref="ArgumentException"><paramref name="options"/> is a record of something else, or leaves that value open.</exception>
         public override void Initialize(OptimizerOptions options)
         {
-            double start = StateTensor.Own<Options>(options, nameof(options)).InitialAccumulatorValue
+            double start = StateTensor.RequireKind<Options>(options, nameof(options)).InitialAccumulatorValue
                 ?? throw new ArgumentException("The initial value is open.", nameof(options));
             Set(0, StateTensor.Make(_parameter, () => [full_like(_parameter, start)]));
         }
@@ -127,7 +127,7 @@ public sealed partial class Adagrad
         /// <exception cref="ObjectDisposedException"><paramref name="source"/> is disposed.</exception>
         public override void LoadStateDict(OptimizerState source)
         {
-            var other = StateTensor.Own<State>(source, nameof(source));
+            var other = StateTensor.RequireKind<State>(source, nameof(source));
             Set(other.Step, StateTensor.Make(_parameter, () => [StateTensor.CopyOf(other.Sum, _parameter)]));
         }
 

@@ -21,7 +21,7 @@ namespace EmbeddingWrapper.Optim;
 public sealed partial class Adagrad : OptimizerHelper
 {
     private readonly Options _default;
-    private readonly Lock _using = new(); // a second thread waits: Dispose frees memory that a step writes to
+    private readonly Lock _stepLock = new(); // a second thread waits: Dispose frees memory that a step writes to
     private bool _disposed;
 
     /// <summary>Optimizes parameters.</summary>
@@ -95,7 +95,7 @@ public sealed partial class Adagrad : OptimizerHelper
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         Tensor? loss = ParameterGroups.Evaluate(closure);
-        lock (_using)
+        lock (_stepLock)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
             bool done = false;
@@ -136,7 +136,7 @@ public sealed partial class Adagrad : OptimizerHelper
         }
         if (sparse.IsEmpty) return;
         using Tensor table = parameter.detach(); // keeps the memory of the rows if another thread converts or disposes the layer
-        if (sparse.IsOfRows(table, state.Sum)) RowUpdate.Adagrad(sparse, table, state.Sum, eps, -rate);
+        if (sparse.IsOfRows(table, state.Sum)) RowKernels.Adagrad(sparse, table, state.Sum, eps, -rate);
         else UpdateSparse(sparse, state.Sum, parameter, eps, -rate);
     }
 
@@ -144,7 +144,7 @@ public sealed partial class Adagrad : OptimizerHelper
     private static void UpdateSparse(SparseGradient sparse, Tensor sum, Tensor parameter, double eps, double minusRate)
     {
         sparse.AddTo(sum, sparse.Values.square());
-        Tensor std = RowUpdate.Sqrt(sparse.Pick(sum)).add_(eps);
+        Tensor std = RowKernels.Sqrt(sparse.MaskedValues(sum)).add_(eps);
         sparse.AddTo(parameter, sparse.Values.div(std), minusRate);
     }
 
@@ -153,7 +153,7 @@ public sealed partial class Adagrad : OptimizerHelper
         if (options.Maximize!.Value) gradient = gradient.neg();
         if (options.WeightDecay != 0) gradient = gradient.add(parameter, alpha: options.WeightDecay!.Value);
         sum.addcmul_(gradient, gradient, value: 1);
-        Tensor std = RowUpdate.Sqrt(sum).add_(eps);
+        Tensor std = RowKernels.Sqrt(sum).add_(eps);
         parameter.addcdiv_(gradient, std, value: minusRate);
     }
 
@@ -161,7 +161,7 @@ public sealed partial class Adagrad : OptimizerHelper
     /// <exception cref="ObjectDisposedException">The optimizer or one of its parameters is disposed. No gradient is dropped then.</exception>
     public override void zero_grad()
     {
-        lock (_using)
+        lock (_stepLock)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
             ParameterGroups.DropGradients(parameters());
@@ -245,7 +245,7 @@ public sealed partial class Adagrad : OptimizerHelper
     {
         base.Dispose(disposing);
         if (!disposing) return;
-        lock (_using)
+        lock (_stepLock)
         {
             _disposed = true;
             foreach ((_, OptimizerState state) in _state) ((State)state).Dispose();

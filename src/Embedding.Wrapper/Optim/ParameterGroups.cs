@@ -1,4 +1,3 @@
-using EmbeddingWrapper.Native;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -53,7 +52,7 @@ internal static class ParameterGroups
     public static void ThrowIfAnyIsDisposed(IEnumerable<Parameter> parameters)
     {
         foreach ((int index, Parameter parameter) in parameters.Index())
-            if (parameter.IsInvalid) throw NativeErrors.Disposed($"parameter {index}");
+            if (parameter.IsInvalid) throw Guard.Disposed($"parameter {index}");
     }
 
     /// <summary>Checks a state that is about to be taken over, before any of it is. That the numbers agree TorchSharp checks.</summary>

@@ -39,7 +39,7 @@ public sealed partial class SparseAdam
         /// <exception cref="ArgumentException"><paramref name="source"/> is a record of something else.</exception>
         public override void LoadStateDict(OptimizerOptions source)
         {
-            var other = StateTensor.Own<Options>(source, nameof(source));
+            var other = StateTensor.RequireKind<Options>(source, nameof(source));
             base.LoadStateDict(source);
             (Beta1, Beta2, Eps, Maximize) = (other.Beta1, other.Beta2, other.Eps, other.Maximize);
         }
@@ -117,7 +117,7 @@ public sealed partial class SparseAdam
         /// <exception cref="ArgumentException"><paramref name="options"/> is a record of something else.</exception>
         public override void Initialize(OptimizerOptions options)
         {
-            StateTensor.Own<Options>(options, nameof(options));
+            StateTensor.RequireKind<Options>(options, nameof(options));
             Set(0, [null, null]);
         }
 
@@ -137,7 +137,7 @@ public sealed partial class SparseAdam
         /// <exception cref="ObjectDisposedException"><paramref name="source"/> is disposed.</exception>
         public override void LoadStateDict(OptimizerState source)
         {
-            var other = StateTensor.Own<State>(source, nameof(source));
+            var other = StateTensor.RequireKind<State>(source, nameof(source));
             Tensor?[] tensors = ((IStepState)other).Tensors;
             Set(other.Step, StateTensor.Make(_parameter, () => [.. tensors.Select(tensor => StateTensor.CopyOf(tensor, _parameter))]));
         }

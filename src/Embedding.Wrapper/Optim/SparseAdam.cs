@@ -22,7 +22,7 @@ namespace EmbeddingWrapper.Optim;
 public sealed partial class SparseAdam : OptimizerHelper, optim.IBetas
 {
     private readonly Options _default;
-    private readonly Lock _using = new(); // a second thread waits: Dispose frees memory that a step writes to
+    private readonly Lock _stepLock = new(); // a second thread waits: Dispose frees memory that a step writes to
     private bool _disposed;
 
     /// <summary>Optimizes parameters that get sparse gradients, such as the weight of <c>new Embedding(…, sparse: true)</c>.</summary>
@@ -81,7 +81,7 @@ public sealed partial class SparseAdam : OptimizerHelper, optim.IBetas
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         Tensor? loss = ParameterGroups.Evaluate(closure);
-        lock (_using)
+        lock (_stepLock)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
             bool done = false;
@@ -108,27 +108,27 @@ public sealed partial class SparseAdam : OptimizerHelper, optim.IBetas
 
         double beta1 = options.Beta1!.Value, beta2 = options.Beta2!.Value;
         double stepSize = options.LearningRate!.Value * Math.Sqrt(1 - Math.Pow(beta2, state.Step)) / (1 - Math.Pow(beta1, state.Step));
-        var factors = new RowUpdate.AdamFactors(1 - beta1, 1 - beta2, options.Eps!.Value, -stepSize);
+        var factors = new RowKernels.AdamFactors(1 - beta1, 1 - beta2, options.Eps!.Value, -stepSize);
         Tensor expAvg = state.ExpAvg!, expAvgSq = state.ExpAvgSq!;
         using Tensor table = parameter.detach(); // keeps the memory of the rows if another thread converts or disposes the layer
-        if (sparse.IsOfRows(table, expAvg, expAvgSq)) RowUpdate.SparseAdam(sparse, table, expAvg, expAvgSq, factors);
+        if (sparse.IsOfRows(table, expAvg, expAvgSq)) RowKernels.SparseAdam(sparse, table, expAvg, expAvgSq, factors);
         else UpdateTensors(sparse, parameter, expAvg, expAvgSq, factors);
     }
 
     // PyTorch's own sequence of operations. The step's dispose scope ends the temporaries. Factors go through mul: libtorch's mul_ rounds
     // a number to the tensor's dtype before it multiplies, which Python's mul_ does not.
     private static void UpdateTensors(
-        SparseGradient sparse, Tensor parameter, Tensor expAvg, Tensor expAvgSq, RowUpdate.AdamFactors factors)
+        SparseGradient sparse, Tensor parameter, Tensor expAvg, Tensor expAvgSq, RowKernels.AdamFactors factors)
     {
-        Tensor oldAvg = sparse.Pick(expAvg);
+        Tensor oldAvg = sparse.MaskedValues(expAvg);
         Tensor avg = sparse.Values.sub(oldAvg).mul(factors.OneMinusBeta1);
         sparse.AddTo(expAvg, avg);
-        Tensor oldSq = sparse.Pick(expAvgSq);
+        Tensor oldSq = sparse.MaskedValues(expAvgSq);
         Tensor sq = sparse.Values.square().sub_(oldSq).mul(factors.OneMinusBeta2);
         sparse.AddTo(expAvgSq, sq);
 
         Tensor numerator = avg.add_(oldAvg);
-        Tensor denominator = RowUpdate.Sqrt(sq.add_(oldSq)).add_(factors.Eps);
+        Tensor denominator = RowKernels.Sqrt(sq.add_(oldSq)).add_(factors.Eps);
         sparse.AddTo(parameter, numerator.div_(denominator).mul(factors.MinusStepSize));
     }
 
@@ -136,7 +136,7 @@ public sealed partial class SparseAdam : OptimizerHelper, optim.IBetas
     /// <exception cref="ObjectDisposedException">The optimizer or one of its parameters is disposed. No gradient is dropped then.</exception>
     public override void zero_grad()
     {
-        lock (_using)
+        lock (_stepLock)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
             ParameterGroups.DropGradients(parameters());
@@ -204,7 +204,7 @@ public sealed partial class SparseAdam : OptimizerHelper, optim.IBetas
     {
         base.Dispose(disposing);
         if (!disposing) return;
-        lock (_using)
+        lock (_stepLock)
         {
             _disposed = true;
             foreach ((_, OptimizerState state) in _state) ((State)state).Dispose();

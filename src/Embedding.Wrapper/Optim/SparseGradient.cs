@@ -37,7 +37,7 @@ internal sealed class SparseGradient
     public bool IsEmpty => Values.numel() == 0;
 
     /// <summary>The entries of a dense tensor where the gradient has some, as a copy.</summary>
-    public Tensor Pick(Tensor dense) => TorchScript.MaskedValues(dense, _coalesced);
+    public Tensor MaskedValues(Tensor dense) => TorchScript.MaskedValues(dense, _coalesced);
 
     /// <summary>Adds <c>alpha * values</c> to a dense tensor where the gradient has entries.</summary>
     public void AddTo(Tensor dense, Tensor values, double alpha = 1) => TorchScript.AddSparse(dense, Indices, values, alpha);

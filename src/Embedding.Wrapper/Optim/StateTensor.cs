@@ -28,7 +28,7 @@ internal static class StateTensor
     /// <exception cref="ObjectDisposedException">The parameter is disposed.</exception>
     public static Tensor?[] Make(Parameter parameter, Func<Tensor?[]> make)
     {
-        NativeErrors.ThrowIfNullOrDisposed(parameter);
+        Guard.ThrowIfNullOrDisposed(parameter);
         using DisposeScope scope = NewDisposeScope();
         try
         {
@@ -43,7 +43,7 @@ internal static class StateTensor
     }
 
     /// <summary>A record of the optimizer's own kind.</summary>
-    public static T Own<T>(object record, string argument) where T : class
+    public static T RequireKind<T>(object record, string argument) where T : class
     {
         ArgumentNullException.ThrowIfNull(record, argument);
         return record as T

@@ -71,7 +71,7 @@ internal static class StepPlan
                 throw new InvalidOperationException($"Parameter group {place} has lost its parameters or some of its options.");
             foreach ((int index, Parameter parameter) in group.Parameters.Index())
             {
-                if (parameter.IsInvalid) throw NativeErrors.Disposed(Place());
+                if (parameter.IsInvalid) throw Guard.Disposed(Place());
                 if (parameter.grad is not { } gradient) continue;
                 if (!states.TryGetValue(parameter.Handle, out OptimizerState? kept) || kept is not TState state)
                     throw new InvalidOperationException($"Nothing is kept for {Place()}: it was not there when the group was added.");

@@ -65,7 +65,7 @@ public partial class BadInputTests
     [Fact]
     public void EveryMemberThatTakesArgumentsIsInTheTable()
     {
-        MemberInfo[] members = [.. new XmlDocumentation(typeof(Embedding).Assembly).VisibleMembers()];
+        MemberInfo[] members = [.. new XmlDocumentation().VisibleMembers()];
         string[] tried = [.. Calls.Select(call => call.Member)];
         string[] takeArguments = [.. members.Where(TakesArguments).Select(Name)];
         Assert.Empty(takeArguments.Except(tried).Except(NothingBad.Keys));

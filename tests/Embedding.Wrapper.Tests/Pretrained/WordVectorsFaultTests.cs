@@ -53,7 +53,7 @@ public class WordVectorsFaultTests
         for (int i = 0; i < 300_000; i++) text.Append($"word{i} 0.123456 0.5{(i == 90_000 ? "x" : "")}{(i is 100_000 or 280_000 ? " 1 2 3" : "")}\n");
         byte[] content = Encoding.UTF8.GetBytes(text.ToString());
         AssertFault(content, "line 90001: '0.5x' is not a number");
-        AssertFault([.. content, .. new byte[VectorFile.LongestRow + 1]], "line 90001: '0.5x' is not a number");
+        AssertFault([.. content, .. new byte[VectorStream.LongestRow + 1]], "line 90001: '0.5x' is not a number");
     }
 
     [Fact]

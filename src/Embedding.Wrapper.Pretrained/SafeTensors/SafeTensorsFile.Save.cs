@@ -64,7 +64,7 @@ public sealed partial class SafeTensorsFile
             string shown = FileFault.Quote(name);
             if (name == SafeTensorsHeader.MetadataName) throw Refused($"No tensor can be called {shown}.");
             if (tensor is null) throw Refused($"The tensor {shown} is null.");
-            NativeErrors.ThrowIfNullOrDisposed(tensor, name);
+            Guard.ThrowIfNullOrDisposed(tensor, name);
             if (tensor.is_sparse) throw Refused($"The tensor {shown} is sparse, and the format holds dense ones.");
             if (tensor.is_meta) throw Refused($"The tensor {shown} is on the meta device: it has no values.");
             int type = Array.FindIndex(SafeTensorsType.All, type => type.Dtype == tensor.dtype);

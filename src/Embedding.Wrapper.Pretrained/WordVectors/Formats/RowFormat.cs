@@ -17,19 +17,19 @@ internal sealed class RowBlock(byte[] bytes) : IDisposable
 }
 
 /// <summary>One format: cuts a file into blocks of rows, and says what a row means.</summary>
-internal abstract class RowSource(VectorFile file)
+internal abstract class RowFormat(VectorStream file)
 {
     private const int BlockSize = (1 << 20) - (1 << 14); // together with a row begun before, a megabyte of the pool
 
     private byte[] _begun = []; // what comes after the last whole row
 
-    public VectorFile File => file;
+    public VectorStream File => file;
 
     /// <summary>Numbers in a row. Known once <see cref="Next"/> was called.</summary>
     public int Width { get; protected set; }
 
     /// <summary>The number of rows that the header names, or more than there can be.</summary>
-    public long Announced { get; protected set; } = long.MaxValue;
+    public long DeclaredRows { get; protected set; } = long.MaxValue;
 
     /// <summary>What a row takes in the file at least.</summary>
     public abstract long BytesPerRow { get; }
@@ -68,7 +68,7 @@ internal abstract class RowSource(VectorFile file)
     /// <param name="rows">Receives the rows.</param>
     /// <returns>
     /// How many bytes are done. Where there are none, without a fault or the end, the next call has the same bytes and more. A piece
-    /// longer than <see cref="VectorFile.LongestRow"/>, or a little longer, holds a row or a fault.
+    /// longer than <see cref="VectorStream.LongestRow"/>, or a little longer, holds a row or a fault.
     /// </returns>
     protected abstract int Split(ReadOnlySpan<byte> bytes, List<Row> rows);
 

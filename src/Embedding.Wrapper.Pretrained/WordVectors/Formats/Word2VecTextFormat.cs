@@ -1,13 +1,13 @@
 namespace EmbeddingWrapper.Pretrained;
 
 /// <summary>word2vec's text format, and fastText's: a header, then rows.</summary>
-internal sealed class Word2VecText(VectorFile file) : TextRows(file)
+internal sealed class Word2VecTextFormat(VectorStream file) : TextFormat(file)
 {
     protected override bool Begin(ReadOnlySpan<byte> line, long number)
     {
         Word2VecHeader header = Word2VecHeader.Parse(File.Path, line, bytesPerNumber: 2);
         Width = (int)header.Width;
-        Announced = header.Words;
+        DeclaredRows = header.Words;
         return false;
     }
 }

@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 namespace EmbeddingWrapper.Pretrained;
 
 /// <summary>The rows of a text format, one a line. Lines end with a line feed; the last one may do without. Blank ones are passed over.</summary>
-internal abstract class TextRows(VectorFile file) : RowSource(file)
+internal abstract class TextFormat(VectorStream file) : RowFormat(file)
 {
     private long _lines;
     private long _rows;
@@ -22,7 +22,7 @@ internal abstract class TextRows(VectorFile file) : RowSource(file)
     {
         int length = TextRow.TryRead(row, numbers, Width);
         if (length < 0) throw FileFault.AtLine(File.Path, place, TextRow.Fault(row, Width));
-        return VectorFile.Word(row[..length]) ?? throw FileFault.AtLine(File.Path, place, "the word is not valid UTF-8.");
+        return VectorStream.Word(row[..length]) ?? throw FileFault.AtLine(File.Path, place, "the word is not valid UTF-8.");
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)] // a file is read once: there is no time to warm up
@@ -36,20 +36,20 @@ internal abstract class TextRows(VectorFile file) : RowSource(file)
             int lineFeed = line.IndexOf((byte)'\n');
             if (lineFeed >= 0) line = line[..lineFeed];
             int written = line.TrimEnd(" \t\r\v\f"u8).Length;
-            if (line.Length > VectorFile.LongestRow) Fault = TooLong();
+            if (line.Length > VectorStream.LongestRow) Fault = TooLong();
             else if (written > 0) Add(line[..written], start, rows);
             _lines++;
             start += line.Length + 1;
         }
-        if (end == 0 && bytes.Length > VectorFile.LongestRow) Fault = TooLong();
+        if (end == 0 && bytes.Length > VectorStream.LongestRow) Fault = TooLong();
         if (Ended && !_begun) Fault ??= FileFault.AtLine(File.Path, 1, "the file is empty.");
-        if (Ended && _rows < Announced && Announced < long.MaxValue)
-            Fault ??= FileFault.AtLine(File.Path, _lines + 1, $"the file ends after {_rows} rows, and the header says {Announced}.");
+        if (Ended && _rows < DeclaredRows && DeclaredRows < long.MaxValue)
+            Fault ??= FileFault.AtLine(File.Path, _lines + 1, $"the file ends after {_rows} rows, and the header says {DeclaredRows}.");
         return end;
     }
 
     private InvalidDataException TooLong() =>
-        FileFault.AtLine(File.Path, _lines + 1, $"the line is longer than {VectorFile.LongestRow} bytes.");
+        FileFault.AtLine(File.Path, _lines + 1, $"the line is longer than {VectorStream.LongestRow} bytes.");
 
     private void Add(ReadOnlySpan<byte> line, int start, List<Row> rows)
     {
@@ -61,7 +61,7 @@ internal abstract class TextRows(VectorFile file) : RowSource(file)
         }
 
         // A row gets room in the table: if it is too short for its numbers, the file need not be as large as the table would be.
-        if (_rows == Announced) Fault = FileFault.AtLine(File.Path, number, $"a row too many: the header says {Announced}.");
+        if (_rows == DeclaredRows) Fault = FileFault.AtLine(File.Path, number, $"a row too many: the header says {DeclaredRows}.");
         else if (line.Length < BytesPerRow) Fault = FileFault.AtLine(File.Path, number, TextRow.Fault(line, Width));
         else
         {

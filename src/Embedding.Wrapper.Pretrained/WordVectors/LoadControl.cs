@@ -6,7 +6,7 @@ namespace EmbeddingWrapper.Pretrained;
 /// <param name="Cancellation">Is asked after each block.</param>
 internal sealed record LoadControl(int? Limit, IProgress<LoadProgress>? Progress, CancellationToken Cancellation)
 {
-    public void Report(VectorFile file, int words)
+    public void Report(VectorStream file, int words)
     {
         Progress?.Report(new LoadProgress(file.BytesRead, file.TotalBytes, words));
         Cancellation.ThrowIfCancellationRequested();

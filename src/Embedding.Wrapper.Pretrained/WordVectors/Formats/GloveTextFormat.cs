@@ -1,7 +1,7 @@
 namespace EmbeddingWrapper.Pretrained;
 
 /// <summary>GloVe's text format: rows and nothing else. The first one says how wide they are.</summary>
-internal sealed class GloveText(VectorFile file) : TextRows(file)
+internal sealed class GloveTextFormat(VectorStream file) : TextFormat(file)
 {
     protected override bool Begin(ReadOnlySpan<byte> line, long number)
     {

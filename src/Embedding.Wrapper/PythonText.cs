@@ -1,8 +1,9 @@
 using System.Globalization;
+using static TorchSharp.torch;
 
-namespace EmbeddingWrapper.Native;
+namespace EmbeddingWrapper;
 
-/// <summary>Python's text of a number, for texts that must be PyTorch's.</summary>
+/// <summary>Values as Python spells them, for texts that must be PyTorch's.</summary>
 internal static class PythonText
 {
     /// <summary>
@@ -34,4 +35,35 @@ internal static class PythonText
         else text = $"{digits[..point]}.{digits[point..]}";
         return value < 0 ? $"-{text}" : text;
     }
+
+    public static string Of(bool value) => value ? "True" : "False";
+
+    /// <summary>The text of a tuple: <c>(3,)</c>, <c>(2, 3)</c>.</summary>
+    public static string Tuple<T>(T[] items) =>
+        items.Length == 1 ? $"({items[0]},)" : $"({string.Join(", ", items)})";
+
+    /// <summary>The text of a shape: <c>torch.Size([2, 3])</c>.</summary>
+    public static string Size(long[] shape) => $"torch.Size([{string.Join(", ", shape)}])";
+
+    /// <summary>Python's name of a dtype, without <c>torch.</c></summary>
+    public static string DtypeName(ScalarType dtype) =>
+        KnownDtypeName(dtype) ?? throw new NotSupportedException($"Repr shows no tensors of dtype {dtype}.");
+
+    /// <inheritdoc cref="DtypeName"/>
+    public static string? KnownDtypeName(ScalarType dtype) => dtype switch
+    {
+        ScalarType.Byte => "uint8",
+        ScalarType.Int8 => "int8",
+        ScalarType.Int16 => "int16",
+        ScalarType.Int32 => "int32",
+        ScalarType.Int64 => "int64",
+        ScalarType.Bool => "bool",
+        ScalarType.Float16 => "float16",
+        ScalarType.BFloat16 => "bfloat16",
+        ScalarType.Float32 => "float32",
+        ScalarType.Float64 => "float64",
+        ScalarType.ComplexFloat32 => "complex64",
+        ScalarType.ComplexFloat64 => "complex128",
+        _ => null,
+    };
 }

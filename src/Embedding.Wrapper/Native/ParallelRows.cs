@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 namespace EmbeddingWrapper.Native;
 
 /// <summary>Work on many rows, shared between as many threads as libtorch may use.</summary>
-internal static class Shares
+internal static class ParallelRows
 {
     /// <summary>Less than this is not worth another thread: waking one takes as long as copying it.</summary>
     private const long BytesPerThread = 256 * 1024;

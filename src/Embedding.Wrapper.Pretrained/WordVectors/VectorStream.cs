@@ -4,7 +4,7 @@ using System.Text.Unicode;
 namespace EmbeddingWrapper.Pretrained;
 
 /// <summary>A file of word vectors, read from start to end; a gzip file as what is packed in it.</summary>
-internal sealed class VectorFile : IDisposable
+internal sealed class VectorStream : IDisposable
 {
     /// <summary>The longest row, in bytes: four million numbers in binary. A file cannot make us hold more than that of one line.</summary>
     public const int LongestRow = 1 << 24;
@@ -18,7 +18,7 @@ internal sealed class VectorFile : IDisposable
     private int _startTaken;
 
     /// <exception cref="InvalidDataException">It looks like a gzip file, and is damaged.</exception>
-    public VectorFile(string path)
+    public VectorStream(string path)
     {
         Path = path;
         _file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, bufferSize: 1, FileOptions.SequentialScan);

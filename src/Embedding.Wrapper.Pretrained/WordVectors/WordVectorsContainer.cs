@@ -6,18 +6,18 @@ using static TorchSharp.torch;
 namespace EmbeddingWrapper.Pretrained;
 
 /// <summary>Word vectors as a safetensors file: the table, the words' UTF-8 bytes in a row, and how many each word has.</summary>
-internal static class WordVectorsFile
+internal static class WordVectorsContainer
 {
     private const string Vectors = "vectors", Words = "words", Lengths = "word_lengths";
 
     /// <summary>Whether this is a safetensors file: the length of a header, then its first character.</summary>
-    public static bool Is(VectorFile file) =>
+    public static bool Is(VectorStream file) =>
         !file.IsPacked
         && file.Start.Length > sizeof(ulong)
         && file.Start[sizeof(ulong)] == '{'
         && BinaryPrimitives.ReadUInt64LittleEndian(file.Start) < (ulong)file.TotalBytes;
 
-    public static WordVectors Read(VectorFile file, LoadControl control)
+    public static WordVectors Read(VectorStream file, LoadControl control)
     {
         using SafeTensorsFile tensors = SafeTensorsFile.Open(file.Path);
         using Tensor vectors = tensors.ReadAs(Vectors, ScalarType.Float32, dimensions: 2);
@@ -36,7 +36,7 @@ internal static class WordVectorsFile
         {
             if (length < 0 || length > rest.Length)
                 throw FileFault.At(file.Path, $"word {words.Count + 1}", $"it is said to have {length} bytes, and {rest.Length} are left.");
-            string word = VectorFile.Word(rest[..(int)length]) ?? throw FileFault.At(file.Path, $"word {words.Count + 1}", "it is not valid UTF-8.");
+            string word = VectorStream.Word(rest[..(int)length]) ?? throw FileFault.At(file.Path, $"word {words.Count + 1}", "it is not valid UTF-8.");
             if (!indices.TryAdd(word, words.Count)) throw FileFault.At(file.Path, $"word {words.Count + 1}", $"{FileFault.Quote(word)} comes twice.");
             words.Add(word);
             rest = rest[(int)length..];

@@ -36,17 +36,17 @@ public sealed partial class WordVectors
         cancellationToken.ThrowIfCancellationRequested();
 
         var control = new LoadControl(limit, progress, cancellationToken);
-        using var file = new VectorFile(path);
+        using var file = new VectorStream(path);
         if (format == WordVectorsFormat.Auto)
         {
-            if (WordVectorsFile.Is(file)) return WordVectorsFile.Read(file, control);
+            if (WordVectorsContainer.Is(file)) return WordVectorsContainer.Read(file, control);
             format = FormatDetection.Of(file.Start);
         }
-        RowSource rows = format switch
+        RowFormat rows = format switch
         {
-            WordVectorsFormat.Word2VecBinary => new Word2VecBinary(file),
-            WordVectorsFormat.Word2VecText => new Word2VecText(file),
-            _ => new GloveText(file),
+            WordVectorsFormat.Word2VecBinary => new Word2VecBinaryFormat(file),
+            WordVectorsFormat.Word2VecText => new Word2VecTextFormat(file),
+            _ => new GloveTextFormat(file),
         };
         return RowReader.Read(rows, control);
     }
@@ -66,6 +66,6 @@ public sealed partial class WordVectors
     {
         ArgumentNullException.ThrowIfNull(path);
         using ReadGate.Reading reading = _gate.Enter();
-        WordVectorsFile.Write(path, _words, _vectors);
+        WordVectorsContainer.Write(path, _words, _vectors);
     }
 }

@@ -8,7 +8,7 @@ namespace EmbeddingWrapper.Pretrained;
 /// word2vec's binary format: the header line, then for each word its text, a space and its numbers. Writers may or may not end a row
 /// with a line feed.
 /// </summary>
-internal sealed class Word2VecBinary(VectorFile file) : RowSource(file)
+internal sealed class Word2VecBinaryFormat(VectorStream file) : RowFormat(file)
 {
     private const int LongestWord = 1 << 16;
 
@@ -27,14 +27,14 @@ internal sealed class Word2VecBinary(VectorFile file) : RowSource(file)
             throw FileFault.AtByte(
                 File.Path, place + length + 1 + nan * sizeof(float), $"number {nan + 1} of {Width} is nan, and word vectors are numbers.");
         }
-        return VectorFile.Word(row[..length]) ?? throw FileFault.AtByte(File.Path, place, "the word is not valid UTF-8.");
+        return VectorStream.Word(row[..length]) ?? throw FileFault.AtByte(File.Path, place, "the word is not valid UTF-8.");
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)] // a file is read once: there is no time to warm up
     protected override int Split(ReadOnlySpan<byte> bytes, List<Row> rows)
     {
         int done = Width == 0 ? SplitHeader(bytes) : 0;
-        while (Width > 0 && Fault is null && _rows < Announced)
+        while (Width > 0 && Fault is null && _rows < DeclaredRows)
         {
             int start = done;
             while (start < bytes.Length && bytes[start] == '\n') start++;
@@ -50,7 +50,7 @@ internal sealed class Word2VecBinary(VectorFile file) : RowSource(file)
             _rows++;
             done = (int)end;
         }
-        if (_rows == Announced)
+        if (_rows == DeclaredRows)
         {
             done = bytes.Length - bytes[done..].TrimStart("\r\n"u8).Length;
             if (done < bytes.Length) Fault = At(done, $"there is more than the {_rows} rows that the header says.");
@@ -67,7 +67,7 @@ internal sealed class Word2VecBinary(VectorFile file) : RowSource(file)
         if (length < 0) throw FileFault.AtByte(File.Path, 0, "the end of the header is not found.");
         Word2VecHeader header = Word2VecHeader.Parse(File.Path, bytes[..length], sizeof(float));
         Width = (int)header.Width;
-        Announced = header.Words;
+        DeclaredRows = header.Words;
         return length + 1;
     }
 

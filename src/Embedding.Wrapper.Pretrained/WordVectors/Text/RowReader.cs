@@ -10,14 +10,14 @@ internal sealed class RowReader
 {
     private static readonly int Parallelism = Math.Min(Environment.ProcessorCount, 8);
 
-    private readonly RowSource _source;
+    private readonly RowFormat _source;
     private readonly LoadControl _control;
     private readonly Queue<(RowBlock Block, Task<string[]> Words)> _pending = [];
     private readonly long _wanted;
     private WordTable? _table;
     private long _rows;
 
-    private RowReader(RowSource source, LoadControl control)
+    private RowReader(RowFormat source, LoadControl control)
     {
         _source = source;
         _control = control;
@@ -26,7 +26,7 @@ internal sealed class RowReader
 
     /// <summary>Reads to the end of the file, or to the limit.</summary>
     /// <exception cref="InvalidDataException">The file is damaged: of several faults, the first.</exception>
-    public static WordVectors Read(RowSource source, LoadControl control) => new RowReader(source, control).Read();
+    public static WordVectors Read(RowFormat source, LoadControl control) => new RowReader(source, control).Read();
 
     private WordVectors Read()
     {
@@ -83,13 +83,13 @@ internal sealed class RowReader
     /// <summary>How many rows to make room for. A file that lies about them costs no more memory than its size is worth.</summary>
     private long ExpectedRows()
     {
-        VectorFile file = _source.File;
+        VectorStream file = _source.File;
 
         // What is packed may be packed better further down, so there it is four times what was read.
         double most = file.IsPacked ? 4.0 * _rows : file.TotalBytes / _source.BytesPerRow;
         double fractionRead = (double)file.BytesRead / file.TotalBytes;
         double likely = fractionRead < 1 ? 1.05 * _rows / fractionRead : _rows; // rows further down may be a little shorter
-        return (long)Math.Min(Math.Min(most, likely), Math.Min(_wanted, _source.Announced));
+        return (long)Math.Min(Math.Min(most, likely), Math.Min(_wanted, _source.DeclaredRows));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)] // a file is read once: there is no time to warm up

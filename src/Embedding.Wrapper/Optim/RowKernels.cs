@@ -11,7 +11,7 @@ namespace EmbeddingWrapper.Optim;
 /// a rounding where each of those rounds: the bits are the same. Square roots are IEEE's. (libtorch's own, in the packages of TorchSharp
 /// 0.107, are not correctly rounded for about one float32 value in six; PyTorch's builds are.)
 /// </summary>
-internal static unsafe class RowUpdate
+internal static unsafe class RowKernels
 {
     /// <summary>How far ahead rows are fetched from memory: random rows of a large table are in no cache.</summary>
     private const int RowsAhead = 8;
@@ -130,9 +130,9 @@ internal static unsafe class RowUpdate
     // Each row occurs once, so rows can be shared out, and the bits do not depend on how.
     private static void Run(long rows, long bytesPerRow, Action<long, long> update)
     {
-        int threads = Shares.Threads(rows * bytesPerRow);
+        int threads = ParallelRows.Threads(rows * bytesPerRow);
         if (threads == 1) update(0, rows);
-        else Shares.Run(threads, rows, update);
+        else ParallelRows.Run(threads, rows, update);
     }
 
     private static void Prefetch<T>(T* row, int width) where T : unmanaged

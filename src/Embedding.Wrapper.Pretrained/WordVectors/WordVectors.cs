@@ -116,7 +116,7 @@ public sealed partial class WordVectors : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(count);
         if (!TryGetIndex(word, out long self)) throw new KeyNotFoundException($"There is no word {FileFault.Quote(word)}.");
 
-        NativeErrors.ThrowIfNullOrDisposed(_vectors, nameof(Vectors));
+        Guard.ThrowIfNullOrDisposed(_vectors, nameof(Vectors));
         if (_vectors.dim() != 2 || _vectors.size(0) != _words.Count)
             throw new InvalidOperationException($"There are {_words.Count} words, and Vectors is now [{string.Join(", ", _vectors.shape)}].");
         using Tensor cosines = Cosines(self);

@@ -27,10 +27,10 @@ internal readonly record struct Word2VecHeader(long Words, long Width)
     {
         if (!TryParse(line, out Word2VecHeader header))
             throw FileFault.AtLine(path, 1, $"{FileFault.Quote(line)} is not a header: a number of words, a space, a number of dimensions.");
-        if (header.Width == 0 || header.Width > VectorFile.LongestRow / bytesPerNumber)
+        if (header.Width == 0 || header.Width > VectorStream.LongestRow / bytesPerNumber)
         {
             throw FileFault.AtLine(
-                path, 1, $"the header asks for rows of {header.Width} numbers, and they have 1 to {VectorFile.LongestRow / bytesPerNumber}.");
+                path, 1, $"the header asks for rows of {header.Width} numbers, and they have 1 to {VectorStream.LongestRow / bytesPerNumber}.");
         }
         if (header.Words > Array.MaxLength)
             throw FileFault.AtLine(path, 1, $"the header asks for {header.Words} words, and there can be {Array.MaxLength}.");

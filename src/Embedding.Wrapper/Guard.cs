@@ -1,0 +1,76 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace EmbeddingWrapper;
+
+/// <summary>Checks of arguments, with PyTorch's texts where PyTorch makes the same check.</summary>
+internal static class Guard
+{
+    private const string PaddingText = "Padding_idx must be within num_embeddings";
+    private const string IndexText = "index out of range in self";
+
+    /// <exception cref="ArgumentNullException">The tensor is null.</exception>
+    /// <exception cref="ObjectDisposedException">The tensor is disposed. TorchSharp would only report an empty handle.</exception>
+    public static void ThrowIfNullOrDisposed([NotNull] Tensor? tensor, [CallerArgumentExpression(nameof(tensor))] string argument = "")
+    {
+        ArgumentNullException.ThrowIfNull(tensor, argument);
+        if (tensor.IsInvalid) throw Disposed(argument);
+    }
+
+    public static ObjectDisposedException Disposed(string tensor) => new(tensor, "The tensor is disposed.");
+
+    /// <summary>PyTorch's check of a padding index. It accepts 0 for a table without rows.</summary>
+    /// <returns>The index counted from the start.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">The index is outside the table.</exception>
+    public static long? NormalizePaddingIdx(long? paddingIdx, long rows, string argument = "paddingIdx")
+    {
+        if (paddingIdx > 0 && paddingIdx >= rows || paddingIdx < 0 && paddingIdx < -rows)
+            throw PaddingOutOfRange(paddingIdx.Value, rows, argument);
+        return paddingIdx < 0 ? paddingIdx + rows : paddingIdx;
+    }
+
+    public static ArgumentOutOfRangeException PaddingOutOfRange(long paddingIdx, long rows, string argument = "paddingIdx") =>
+        new(argument, paddingIdx, $"{PaddingText}: {paddingIdx} is not in [{-rows}, {rows}).");
+
+    public static InvalidOperationException PaddingOutsideWeight(long rows, Exception? cause = null) =>
+        new($"{PaddingText}: the weight now has {rows} rows.", cause);
+
+    /// <summary>Checks all indices of a look-up.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">An index is outside the table.</exception>
+    public static void ThrowIfIndexOutOfRange(Tensor input, Tensor weight)
+    {
+        if (BadIndex(input, weight) is { } error) throw error;
+    }
+
+    /// <summary>The error for the first index that is outside the table, or null if there is none or the input is no index tensor.</summary>
+    public static ArgumentOutOfRangeException? BadIndex(Tensor input, Tensor weight)
+    {
+        if (!IsIndexType(input.dtype) || weight.dim() != 2 || FirstBadIndex(input, weight.size(0)) is not { } bad) return null;
+        return IndexOutOfRange(bad.Value, bad.Position, weight.size(0), nameof(input));
+    }
+
+    public static ArgumentOutOfRangeException IndexOutOfRange(long index, string position, long rows, string argument) =>
+        new(argument, index, $"{IndexText}: index {index} at position {position} is not in [0, {rows}), the rows of the table.");
+
+    public static bool IsIndexType(ScalarType dtype) => dtype is ScalarType.Int64 or ScalarType.Int32;
+
+    private static (long Value, string Position)? FirstBadIndex(Tensor input, long rows)
+    {
+        using var scope = NewDisposeScope();
+        try
+        {
+            Tensor bad = input.lt(0).logical_or_(input.ge(rows));
+            if (!bad.any().ToBoolean()) return null;
+            long[] position = bad.nonzero()[0].to(CPU).data<long>().ToArray();
+            long value = input.masked_select(bad)[0].to(int64).ToInt64();
+            return (value, $"[{string.Join(", ", position)}]");
+        }
+        catch (ExternalException)
+        {
+            return null; // sparse, named, on the meta device, larger than the memory: what is wrong is not an index
+        }
+    }
+}
