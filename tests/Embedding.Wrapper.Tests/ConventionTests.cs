@@ -118,7 +118,7 @@ public class ConventionTests
         ["torch.optim.Adagrad"] = typeof(Optim.Adagrad).GetConstructors(),
     };
 
-    /// <summary>PyTorch's parameters as .NET spells them, from the file that parity-scripts/signatures.py writes.</summary>
+    /// <summary>PyTorch's parameters as .NET spells them, from the file that parity-scripts/checks/signatures.py writes.</summary>
     private static Dictionary<string, IEnumerable<string>> PyTorchs()
     {
         using FileStream file = File.OpenRead(Path.Combine(Path.GetDirectoryName(SourceFile())!, "Signatures.verified.json"));

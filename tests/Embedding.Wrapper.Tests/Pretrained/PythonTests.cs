@@ -77,5 +77,5 @@ public class PythonTests
         }
     }
 
-    private static string Scripts() => Path.GetFullPath(Path.Combine(TestFolder.Golden(""), "../../../../parity-scripts"));
+    private static string Scripts() => Path.GetFullPath(Path.Combine(TestFolder.Golden(""), "../../../../parity-scripts/checks"));
 }

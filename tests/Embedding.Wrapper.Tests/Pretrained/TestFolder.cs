@@ -23,7 +23,7 @@ internal sealed class TestFolder : IDisposable
 
     public void Dispose() => Directory.Delete(_path, recursive: true);
 
-    /// <summary>A golden of <c>parity-scripts/pretrained.py</c>.</summary>
+    /// <summary>A golden of <c>parity-scripts/checks/pretrained.py</c>.</summary>
     public static string Golden(string name) => Path.Combine(Path.GetDirectoryName(SourceFile())!, "Data", name);
 
     private static string SourceFile([CallerFilePath] string path = "") => path;

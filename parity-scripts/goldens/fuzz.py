@@ -7,7 +7,7 @@ purpose, do differently is not drawn: the README's table of differences has it. 
 is drawn (to step on a gradient without entries, for instance), the scenario is left out there.
 """
 
-import generate_goldens as goldens  # first: it decides which kernels PyTorch uses
+import generate as goldens  # first: it decides which kernels PyTorch uses
 
 import pathlib
 import sys

@@ -17,7 +17,7 @@ import torch
 from replay import Replay
 
 HERE = pathlib.Path(__file__).resolve().parent
-GOLDENS = HERE.parent / "tests" / "Embedding.Wrapper.ParityTests" / "Goldens"
+GOLDENS = HERE.parents[1] / "tests" / "Embedding.Wrapper.ParityTests" / "Goldens"
 REFERENCE = "2.14.1"  # undeclared exceptions are faults there; where versions differ, its results are the golden
 VERSIONS = ["1.13.1", REFERENCE]
 

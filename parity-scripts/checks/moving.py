@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Runs the Python column of src/Embedding.Wrapper/docs/MOVING-FROM-PYTORCH.md on PyTorch, from top to bottom.
 
-    parity-scripts/moving.py check    fails if a line does not give what its row says
+    parity-scripts/checks/moving.py check    fails if a line does not give what its row says
 
 The C# column is run by tests/Embedding.Wrapper.PackageTests. PyTorch 1.13.1 and 2.14.1 agree with every row.
 """
@@ -12,7 +12,7 @@ import re
 import sys
 import tempfile
 
-PAGE = pathlib.Path(__file__).resolve().parent.parent / "src/Embedding.Wrapper/docs/MOVING-FROM-PYTORCH.md"
+PAGE = pathlib.Path(__file__).resolve().parents[2] / "src/Embedding.Wrapper/docs/MOVING-FROM-PYTORCH.md"
 
 # Python, C#, what they give (nothing, a text, or an error's), the difference.
 ROW = re.compile(r"\| `(?P<python>[^`]+)` \| `[^`]+` \| (?:(?P<raises>raises )?`(?P<text>[^`]+)` )?\| .*\|")

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """The guided tour on real PyTorch: the results that tests/Embedding.Wrapper.Tests compares the C# tour with.
 
-    parity-scripts/tour.py write    writes tests/Embedding.Wrapper.Tests/Tour.verified.txt
-    parity-scripts/tour.py check    runs the steps again and fails if a byte differs
+    parity-scripts/checks/tour.py write    writes tests/Embedding.Wrapper.Tests/Tour.verified.txt
+    parity-scripts/checks/tour.py check    runs the steps again and fails if a byte differs
 
 The steps and their headings are those of src/Embedding.Wrapper.Repl/GuidedTour.cs. Nothing of the file comes from C#.
 PyTorch 1.13.1 and 2.14.1 write the same bytes.
@@ -18,7 +18,7 @@ os.environ["ATEN_CPU_CAPABILITY"] = "default"
 import torch
 from torch import nn
 
-REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 GOLDEN = REPOSITORY / "tests/Embedding.Wrapper.Tests/Tour.verified.txt"
 GLOVE = REPOSITORY / "src/Embedding.Wrapper.Repl/Data/glove.6B.100d.first2000.txt"
 

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """PyTorch's signatures: what tests/Embedding.Wrapper.Tests/ConventionTests.cs compares the parameters and defaults of C# with.
 
-    parity-scripts/signatures.py write    writes tests/Embedding.Wrapper.Tests/Signatures.verified.json
-    parity-scripts/signatures.py check    asks PyTorch again and fails if a byte differs
+    parity-scripts/checks/signatures.py write    writes tests/Embedding.Wrapper.Tests/Signatures.verified.json
+    parity-scripts/checks/signatures.py check    asks PyTorch again and fails if a byte differs
 
 Nothing of the file comes from C#. PyTorch 1.13.1 and 2.14.1 write the same bytes.
 """
@@ -15,7 +15,7 @@ import sys
 import torch
 from torch import nn
 
-GOLDEN = pathlib.Path(__file__).resolve().parent.parent / "tests/Embedding.Wrapper.Tests/Signatures.verified.json"
+GOLDEN = pathlib.Path(__file__).resolve().parents[2] / "tests/Embedding.Wrapper.Tests/Signatures.verified.json"
 
 FUNCTIONS = {
     "torch.nn.Embedding": nn.Embedding,

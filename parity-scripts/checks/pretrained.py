@@ -1,9 +1,9 @@
 #!/usr/bin/python3
 """Files of pretrained vectors as Python's own libraries write and read them: goldens for tests/Embedding.Wrapper.Tests/Pretrained.
 
-    parity-scripts/pretrained.py write          writes the goldens
-    parity-scripts/pretrained.py check          makes them again and fails if a byte differs
-    parity-scripts/pretrained.py describe FILE  prints what safetensors reads from a file, as JSON
+    parity-scripts/checks/pretrained.py write          writes the goldens
+    parity-scripts/checks/pretrained.py check          makes them again and fails if a byte differs
+    parity-scripts/checks/pretrained.py describe FILE  prints what safetensors reads from a file, as JSON
 
 The goldens come from three libraries: numpy (python3-numpy), gensim (python3-gensim) and safetensors (python3-safetensors with
 python3-torch; Debian 12 does not have it, with_pytorch_2.14.sh does). What a library that is not installed would give is left
@@ -20,7 +20,7 @@ import sys
 import tempfile
 from fractions import Fraction
 
-REPOSITORY = pathlib.Path(__file__).resolve().parent.parent
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 DATA = REPOSITORY / "tests/Embedding.Wrapper.Tests/Pretrained/Data"
 GLOVE = REPOSITORY / "src/Embedding.Wrapper.Repl/Data/glove.6B.100d.first2000.txt"
 

@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Writes the goldens anew from both versions, then checks them with both. Those of safetensors need the newer Debian.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+results=parity-scripts/goldens/.results # inside the repository, which is all that the other Debian sees
+trap 'rm -rf "$results"' EXIT
+generate=("${PYTHON:-/usr/bin/python3}" -B parity-scripts/goldens/generate.py)
+with_2_14=parity-scripts/with_pytorch_2.14.sh
+
+"${generate[@]}" write "$results"
+$with_2_14 /usr/bin/python3 -B parity-scripts/goldens/generate.py write "$results"
+"${generate[@]}" merge "$results"
+"${generate[@]}" check
+$with_2_14 parity-scripts/goldens/check_goldens.sh
+
+"${PYTHON:-/usr/bin/python3}" -B parity-scripts/checks/pretrained.py write
+$with_2_14 /usr/bin/python3 -B parity-scripts/checks/pretrained.py write
+"${PYTHON:-/usr/bin/python3}" -B parity-scripts/checks/pretrained.py check
