@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""The guided tour on real PyTorch: the results that tests/Embedding.Wrapper.Tests compares the C# tour with.
+"""The guided tour on real PyTorch: the results that tests/Embedding.Wrapper.ReplTests compares the C# tour with.
 
-    parity-scripts/checks/tour.py write    writes tests/Embedding.Wrapper.Tests/Tour.verified.txt
+    parity-scripts/checks/tour.py write    writes tests/Embedding.Wrapper.ReplTests/Tour.verified.txt
     parity-scripts/checks/tour.py check    runs the steps again and fails if a byte differs
 
 The steps and their headings are those of src/Embedding.Wrapper.Repl/GuidedTour.cs. Nothing of the file comes from C#.
@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
-GOLDEN = REPOSITORY / "tests/Embedding.Wrapper.Tests/Tour.verified.txt"
+GOLDEN = REPOSITORY / "tests/Embedding.Wrapper.ReplTests/Tour.verified.txt"
 GLOVE = REPOSITORY / "src/Embedding.Wrapper.Repl/Data/glove.6B.100d.first2000.txt"
 
 lines = []

@@ -1,6 +1,5 @@
 using EmbeddingWrapper.Repl;
 using EmbeddingWrapper.Repl.Prompt;
-using EmbeddingWrapper.Tests;
 using static EmbeddingWrapper.ReplTests.Shared;
 
 namespace EmbeddingWrapper.ReplTests;

@@ -54,14 +54,6 @@ public class LifetimeTests
         Assert.Equal(before + 200 * countedTwice, LiveTensors());
     }
 
-    /// <summary>TorchSharp 0.107 counts a tensor that became a Parameter once more, for good; nothing lives.</summary>
-    internal static long CountedTwice()
-    {
-        long before = Tensor.TotalCount;
-        new TorchSharp.Modules.Parameter(zeros(1)).Dispose();
-        return Tensor.TotalCount - before;
-    }
-
     [Fact]
     public void ACallThatThrowsLeavesNoTensorBehind()
     {

@@ -1,5 +1,6 @@
 global using TorchSharp;
 global using Xunit;
+global using static EmbeddingWrapper.Tests.TensorCount;
 global using static TorchSharp.torch;
 using System.Runtime.CompilerServices;
 
@@ -40,17 +41,6 @@ internal static class Shared
         using Tensor detached = tensor.detach();
         using Tensor contiguous = detached.contiguous();
         return contiguous.data<float>().ToArray();
-    }
-
-    /// <summary>The number of native tensors that live once what nobody refers to is collected.</summary>
-    public static long LiveTensors()
-    {
-        for (int i = 0; i < 2; i++)
-        {
-            GC.Collect();
-            GC.WaitForPendingFinalizers();
-        }
-        return Tensor.TotalCount;
     }
 
     /// <summary>Runs the body where no local of it can keep an object alive afterwards.</summary>

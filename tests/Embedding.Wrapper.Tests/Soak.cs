@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
-using static EmbeddingWrapper.Tests.Shared;
 
 namespace EmbeddingWrapper.Tests;
 
@@ -21,7 +20,7 @@ internal static class Soak
     public static void Run(
         int rounds, Action<int> round, int parameters = 0, int leaked = 0, [CallerMemberName] string name = "")
     {
-        long countedTwice = LifetimeTests.CountedTwice() * parameters;
+        long countedTwice = CountedTwice() * parameters;
         round(0); // what is made once: the gradient, the moments, the compiled unit
         long tensors = LiveTensors();
         Repeat(1, rounds / 10, round);

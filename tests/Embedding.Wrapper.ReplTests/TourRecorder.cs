@@ -1,6 +1,6 @@
 using EmbeddingWrapper.Repl;
 
-namespace EmbeddingWrapper.Tests;
+namespace EmbeddingWrapper.ReplTests;
 
 /// <summary>A step of a tour after it ran.</summary>
 internal sealed record TourStep(string Heading, string Code)

@@ -1,6 +1,6 @@
 using EmbeddingWrapper.Repl;
 
-namespace EmbeddingWrapper.Tests;
+namespace EmbeddingWrapper.ReplTests;
 
 public class TourWriterTests
 {

@@ -1,9 +1,10 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
 using EmbeddingWrapper.Repl;
-using static EmbeddingWrapper.Tests.Shared;
+using static EmbeddingWrapper.Tests.TensorCount;
+using static TorchSharp.torch;
 
-namespace EmbeddingWrapper.Tests;
+namespace EmbeddingWrapper.ReplTests;
 
 /// <summary>That the example learns. Its last digits are the processor's, so numbers are compared with each other.</summary>
 public partial class SkipGramTests(SkipGramTests.Trained trained) : IClassFixture<SkipGramTests.Trained>
@@ -70,7 +71,7 @@ public partial class SkipGramTests(SkipGramTests.Trained trained) : IClassFixtur
     public void TrainingLeavesNeitherTensorsNorItsNumberOfThreadsBehind()
     {
         int threads = get_num_threads();
-        long countedTwice = LifetimeTests.CountedTwice(), before = LiveTensors();
+        long countedTwice = CountedTwice(), before = LiveTensors();
 
         new SkipGram(new TourRecorder(), epochs: 1).Run();
 

@@ -1,10 +1,10 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 using System.Text.RegularExpressions;
 using EmbeddingWrapper.Repl;
-using static EmbeddingWrapper.Tests.Shared;
+using static EmbeddingWrapper.Tests.TensorCount;
+using static TorchSharp.torch;
 
-namespace EmbeddingWrapper.Tests;
+namespace EmbeddingWrapper.ReplTests;
 
 public partial class TourTests
 {
@@ -68,7 +68,7 @@ public partial class TourTests
     public void ItRunsToTheEndAndLeavesNoTensorBehind()
     {
         int layers = AllSteps().Sum(step => MadeLayer().Count(step.Code));
-        long countedTwice = LifetimeTests.CountedTwice(), before = LiveTensors();
+        long countedTwice = CountedTwice(), before = LiveTensors();
 
         (int exitCode, _, string error) = Run();
 
@@ -118,7 +118,7 @@ public partial class TourTests
     {
         using var output = new StringWriter { NewLine = "\n" };
         using var error = new StringWriter { NewLine = "\n" };
-        int exitCode = Program.Run(arguments ?? [], output, error, colour, epochs: 1);
+        int exitCode = Repl.Program.Run(arguments ?? [], output, error, colour, epochs: 1);
         return (exitCode, output.ToString(), error.ToString());
     }
 
@@ -140,18 +140,4 @@ public partial class TourTests
     private static partial Regex Marks();
 
     private static string SourceFile([CallerFilePath] string path = "") => path;
-
-    /// <summary>
-    /// libtorch's vector kernels add in an order that depends on the processor; the goldens come from the plain ones.
-    /// libtorch reads the environment with getenv, which on Unix does not see what Environment.SetEnvironmentVariable writes.
-    /// What is set already stays: one test of the optimizers starts this assembly anew, with vector kernels.
-    /// </summary>
-    [ModuleInitializer]
-    internal static void UsePlainKernels()
-    {
-        if (!OperatingSystem.IsWindows()) SetEnv("ATEN_CPU_CAPABILITY", "default", 0);
-    }
-
-    [DllImport("libc", EntryPoint = "setenv")]
-    private static extern int SetEnv(string name, string value, int overwrite);
 }
