@@ -4,7 +4,7 @@ namespace EmbeddingWrapper.ReplTests;
 
 public class CompletionTests
 {
-    private static readonly Lazy<Session> s_session = new(() =>
+    private static readonly Lazy<Session> SharedSession = new(() =>
     {
         var session = new Session(new ScriptGlobals(TextWriter.Null, []), Shared.Root);
         session.Run("var embedding = new Embedding(10, 3);");
@@ -27,7 +27,7 @@ public class CompletionTests
     [InlineData("using var e = embedding.Num", "NumEmbeddings")]
     public void TheNamesThatFitAreFound(string text, params string[] expected)
     {
-        Completion completion = s_session.Value.Complete(text, text.Length);
+        Completion completion = SharedSession.Value.Complete(text, text.Length);
         Assert.Equal(expected, completion.Names.Take(expected.Length));
         Assert.All(completion.Names, name => Assert.StartsWith(text[completion.Start..], name));
     }
@@ -35,7 +35,7 @@ public class CompletionTests
     [Fact]
     public void AfterADotComeTheMembersAndNothingHidden()
     {
-        IReadOnlyList<string> names = s_session.Value.Complete("embedding.", 10).Names;
+        IReadOnlyList<string> names = SharedSession.Value.Complete("embedding.", 10).Names;
         Assert.Contains("Lookup", names);
         Assert.Contains("call", names);
         Assert.DoesNotContain("FromPretrained", names);
@@ -47,7 +47,7 @@ public class CompletionTests
     [Fact]
     public void WhatFollowsTheCursorStays()
     {
-        Completion completion = s_session.Value.Complete("(embedding.Num, 3)", 14);
+        Completion completion = SharedSession.Value.Complete("(embedding.Num, 3)", 14);
         Assert.Equal((11, "NumEmbeddings"), (completion.Start, Assert.Single(completion.Names)));
     }
 
@@ -57,7 +57,7 @@ public class CompletionTests
     [InlineData("nothing.")]
     [InlineData("1 + ")]
     public void WhereNothingFitsNothingIsOffered(string text) =>
-        Assert.Empty(s_session.Value.Complete(text, text.Length).Names);
+        Assert.Empty(SharedSession.Value.Complete(text, text.Length).Names);
 
     [Fact]
     public void WhatTheNamesHaveInCommonIsInserted() =>

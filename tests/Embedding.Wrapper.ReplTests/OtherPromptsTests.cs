@@ -11,13 +11,13 @@ public class OtherPromptsTests
 {
     private const string FirstRow = "tensor([[-0.4339,  0.8487,  0.6920]], requires_grad=True)\n";
 
-    private static readonly string s_preludes = Path.Combine(Root, "src", "Embedding.Wrapper.Repl", "Preludes");
+    private static readonly string Preludes = Path.Combine(Root, "src", "Embedding.Wrapper.Repl", "Preludes");
 
     [Fact]
     public async Task FSharpInteractiveShowsTensorsAsPyTorchPrintsThem()
     {
         SkipWithoutBuildOutput();
-        Ran ran = await Start("dotnet", ["fsi", "--nologo", $"--use:{Path.Combine(s_preludes, "prelude.fsx")}"], """
+        Ran ran = await Start("dotnet", ["fsi", "--nologo", $"--use:{Path.Combine(Preludes, "prelude.fsx")}"], """
             torch.manual_seed(0L) |> ignore;;
             let embedding = new Embedding(10L, 3L);;
             embedding.Lookup(ReadOnlySpan [| 1L |]);;
@@ -32,7 +32,7 @@ public class OtherPromptsTests
     [Fact]
     public async Task AProgramOfOneFileRuns()
     {
-        Ran ran = await Start("dotnet", ["run", "--file", Path.Combine(s_preludes, "explore.cs")]);
+        Ran ran = await Start("dotnet", ["run", "--file", Path.Combine(Preludes, "explore.cs")]);
         Assert.Equal((0, ""), (ran.ExitCode, ran.Error));
         Assert.StartsWith("Embedding(10, 3)\ntensor([[[-0.4339,  0.8487,  0.6920],\n", ran.Output);
     }
@@ -44,7 +44,7 @@ public class OtherPromptsTests
         SkipWithoutBuildOutput();
         CancellationToken cancel = TestContext.Current.CancellationToken;
         ScriptState<object> state = await CSharpScript.RunAsync(
-            $"#load \"{Path.Combine(s_preludes, "prelude.csx")}\"", cancellationToken: cancel);
+            $"#load \"{Path.Combine(Preludes, "prelude.csx")}\"", cancellationToken: cancel);
         state = await state.ContinueWithAsync(
             "using EmbeddingWrapper; using TorchSharp; using static TorchSharp.torch;", cancellationToken: cancel);
         state = await state.ContinueWithAsync(
@@ -53,6 +53,6 @@ public class OtherPromptsTests
     }
 
     private static void SkipWithoutBuildOutput() => Assert.SkipUnless(
-        File.Exists(Path.Combine(s_preludes, "..", "bin", "Debug", "net10.0", "TorchSharp.dll")),
+        File.Exists(Path.Combine(Preludes, "..", "bin", "Debug", "net10.0", "TorchSharp.dll")),
         "the preludes name the Debug build of the prompt, and there is none");
 }

@@ -5,7 +5,7 @@ namespace EmbeddingWrapper.ReplTests;
 /// <summary>Ctrl-C while a line runs. (TerminalTests presses it.)</summary>
 public class StopTests
 {
-    private static readonly Outcome s_stopped = new(null, Failure.Stopped);
+    private static readonly Outcome Stopped = new(null, Failure.Stopped);
 
     [Theory]
     [InlineData("while(true);")]
@@ -23,7 +23,7 @@ public class StopTests
     {
         Session session = NewSession();
         session.Run("var off = no_grad(); var x = 5;");
-        for (int i = 0; i < 2; i++) Assert.Equal(s_stopped, await RunAndStop(session, line));
+        for (int i = 0; i < 2; i++) Assert.Equal(Stopped, await RunAndStop(session, line));
         // It is the same thread: gradients are still off.
         Assert.Equal(new Outcome("\"5 False\"", null), session.Run("$\"{x} {is_grad_enabled()}\""));
     }
@@ -36,7 +36,7 @@ public class StopTests
         Task<Outcome> run = Task.Run(() => session.Run($"int turns = 0; while (true) AppContext.SetData(\"{Name}\", ++turns);"));
         while (AppContext.GetData(Name) is null) await Task.Delay(10, TestContext.Current.CancellationToken); // it has begun
         session.Stop();
-        Assert.Equal(s_stopped, await run);
+        Assert.Equal(Stopped, await run);
         Assert.Equal(new Outcome("true", null), session.Run("turns > 0"));
     }
 
@@ -46,7 +46,7 @@ public class StopTests
         Session session = NewSession();
         session.Run("var sum = zeros(10);");
         const string Line = "while (true) { using var one = ones(10); sum.add_(one); }";
-        for (int i = 0; i < 20; i++) Assert.Equal(s_stopped, await RunAndStop(session, Line, after: 20));
+        for (int i = 0; i < 20; i++) Assert.Equal(Stopped, await RunAndStop(session, Line, after: 20));
         GC.Collect();
         GC.WaitForPendingFinalizers();
         Assert.Equal(new Outcome("true", null), session.Run("sum.isfinite().all().item<bool>()"));

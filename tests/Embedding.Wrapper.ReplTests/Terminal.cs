@@ -5,7 +5,7 @@ namespace EmbeddingWrapper.ReplTests;
 /// <summary>A program in a terminal of 120 x 40 that tmux keeps. Keys go in, the screen can be read.</summary>
 internal sealed class Terminal : IDisposable
 {
-    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("embedding-wrapper-");
 
@@ -57,7 +57,7 @@ internal sealed class Terminal : IDisposable
         var clock = Stopwatch.StartNew();
         while (!Screen.Contains(text, StringComparison.Ordinal))
         {
-            Assert.True(clock.Elapsed < s_patience, $"Not on the screen: {text}\n\nThe screen:\n{Screen}");
+            Assert.True(clock.Elapsed < Patience, $"Not on the screen: {text}\n\nThe screen:\n{Screen}");
             Thread.Sleep(50);
         }
     }
