@@ -1,0 +1,50 @@
+using System.Runtime.InteropServices;
+using EmbeddingWrapper.Pretrained;
+using EmbeddingWrapper.Tests.Pretrained;
+using static EmbeddingWrapper.Tests.InUse.Stress;
+
+namespace EmbeddingWrapper.Tests.InUse;
+
+/// <summary>A file or its word vectors are disposed while other threads read them.</summary>
+public class FileInUseTests
+{
+    [Fact]
+    public void AFileIsDisposed() => Apart(() =>
+    {
+        using var folder = new TestFolder();
+        using (Tensor table = Numbered()) SafeTensorsFile.Save(folder["file"], new Dictionary<string, Tensor> { ["table"] = table });
+        WhileInUse(() =>
+        {
+            var file = SafeTensorsFile.Open(folder["file"]);
+            void Read(Random random)
+            {
+                using Tensor table = file.Read("table");
+                Assert.Contains("table", file.Names);
+                int row = random.Next(Rows);
+                Assert.Equal(row, MemoryMarshal.Cast<byte, float>(table.bytes)[row * Width]);
+            }
+            return (Read, file.Dispose, () => { });
+        });
+    });
+
+    [Fact]
+    public void WordVectorsAreDisposed() => Apart(() =>
+    {
+        using var folder = new TestFolder();
+        string path = folder.Write("text", string.Concat(
+            Enumerable.Range(0, 3000).Select(i => $"w{i} {string.Join(' ', Enumerable.Repeat(i + 1, Width))} 1\n")));
+        WhileInUse(() =>
+        {
+            var words = WordVectors.Load(path);
+            void Ask(Random random)
+            {
+                Assert.Equal(["w3"], words.MostSimilar("w2", 1).Select(found => found.Word));
+                using Embedding layer = words.ToEmbedding();
+                var row = new float[Width + 1];
+                layer.Lookup([7], row.AsSpan());
+                Assert.Equal(8, row[0]);
+            }
+            return (Ask, words.Dispose, () => { });
+        });
+    });
+}

@@ -1,0 +1,105 @@
+using System.Diagnostics;
+
+namespace EmbeddingWrapper.Tests.InUse;
+
+/// <summary>
+/// One thread disposes or changes what eight others use. Each call must give the right rows or throw what is documented. Every test
+/// runs in a process of its own, because a memory fault would end the process. EMBEDDING_WRAPPER_STRESS sets the seconds for each
+/// test; the default is half a second.
+/// </summary>
+internal static class Stress
+{
+    /// <summary>The width of the tables.</summary>
+    public const int Width = 16;
+
+    /// <summary>The rows of the big tables: 38 MB. The system takes such memory back when it is freed, so that reading it is a fault.</summary>
+    public const int Rows = 600_000;
+
+    private const string Child = "EMBEDDING_WRAPPER_STRESS_CHILD";
+    private const int Users = 8;
+
+    private static readonly double Seconds = double.Parse(Environment.GetEnvironmentVariable("EMBEDDING_WRAPPER_STRESS") ?? "0.5");
+
+    /// <summary>Runs the body of the current test, in a new process unless this process was started for it.</summary>
+    public static void Apart(Action body)
+    {
+        string test = $"{TestContext.Current.TestClass!.TestClassName}.{TestContext.Current.TestMethod!.MethodName}";
+        if (Environment.GetEnvironmentVariable(Child) == test)
+        {
+            body();
+            return;
+        }
+        string host = Environment.ProcessPath!, assembly = typeof(Stress).Assembly.Location;
+        string[] run = Path.GetFileNameWithoutExtension(host) == "dotnet" ? ["exec", assembly] : [];
+        var start = new ProcessStartInfo(host, [.. run, "-noColor", "-method", test])
+        {
+            Environment = { [Child] = test },
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        using Process child = Process.Start(start)!;
+        Task<string> output = child.StandardOutput.ReadToEndAsync(), errors = child.StandardError.ReadToEndAsync();
+        if (!child.WaitForExit(TimeSpan.FromSeconds(120 + (2 * Seconds)))) child.Kill();
+        child.WaitForExit();
+        string all = output.Result + errors.Result;
+        Assert.True(child.ExitCode == 0, $"Exit code {child.ExitCode}\n{all[..Math.Min(all.Length, 6000)]}");
+        Assert.Contains("Total: 1,", all);
+    }
+
+    /// <summary>Round after round, until the time is over: eight threads use something until they cannot, and one interferes.</summary>
+    /// <param name="round">Makes what is used; says what a user does again and again, what the other does, and how it ends.</param>
+    /// <param name="allowed">What a user may see thrown. It ends when that is <see cref="ObjectDisposedException"/>.</param>
+    public static void WhileInUse(
+        Func<(Action<Random> Use, Action Interfere, Action End)> round, params Type[] allowed)
+    {
+        long until = Stopwatch.GetTimestamp() + (long)(Seconds * Stopwatch.Frequency), uses = 0;
+        for (int i = 0; i == 0 || Stopwatch.GetTimestamp() < until; i++)
+        {
+            (Action<Random> use, Action interfere, Action end) = round();
+            bool over = false;
+            using var start = new Barrier(Users + 1);
+            Task[] users = [.. Enumerable.Range(0, Users).Select(user => Task.Factory.StartNew(
+                () =>
+                {
+                    var random = new Random((i * Users) + user);
+                    start.SignalAndWait();
+                    while (!Volatile.Read(ref over))
+                    {
+                        try
+                        {
+                            use(random);
+                            Interlocked.Increment(ref uses);
+                        }
+                        catch (ObjectDisposedException)
+                        {
+                            return;
+                        }
+                        catch (Exception error) when (allowed.Contains(error.GetType()))
+                        {
+                        }
+                    }
+                },
+                TaskCreationOptions.LongRunning))];
+            start.SignalAndWait();
+            var when = new Random(i);
+            long enough = Volatile.Read(ref uses) + when.Next(40);
+            SpinWait.SpinUntil(() => Volatile.Read(ref uses) >= enough || Array.Exists(users, user => user.IsCompleted));
+            Thread.SpinWait(when.Next(2000));
+            interfere();
+            Volatile.Write(ref over, true);
+            Task.WaitAll(users);
+            end();
+        }
+        Assert.True(uses > 0, "Nobody got an answer.");
+    }
+
+    /// <summary>A table whose rows hold their own number, and a half more where asked.</summary>
+    public static Tensor Numbered(double more = 0, ScalarType dtype = ScalarType.Float32)
+    {
+        using Tensor numbers = arange(Rows, dtype: dtype);
+        using Tensor sums = numbers + more;
+        using Tensor column = sums.unsqueeze(1);
+        using Tensor rows = column.expand(Rows, Width);
+        return rows.contiguous();
+    }
+}
