@@ -2,7 +2,7 @@ using System.Text;
 
 namespace EmbeddingWrapper.Pretrained;
 
-/// <summary>What a damaged file gets: an exception that names the file, the place and the fault.</summary>
+/// <summary>Makes the exception for a damaged file: it names the file, the place and the fault.</summary>
 internal static class FileFault
 {
     public static InvalidDataException At(string path, string place, string fault, Exception? cause = null) =>
@@ -13,7 +13,7 @@ internal static class FileFault
     public static InvalidDataException AtByte(string path, long position, string fault, Exception? cause = null) =>
         At(path, $"byte {position}", fault, cause);
 
-    /// <summary>A piece of the file for a message: short, on one line, in quotation marks.</summary>
+    /// <summary>Quotes a piece of a file for a message: short, on one line, in quotation marks.</summary>
     public static string Quote(ReadOnlySpan<byte> text)
     {
         const int longest = 40;

@@ -1,11 +1,11 @@
 namespace EmbeddingWrapper.Pretrained;
 
-/// <summary>Files that are there whole or not at all.</summary>
+/// <summary>Writes files that are complete or do not exist.</summary>
 internal static class AtomicFile
 {
     /// <summary>
-    /// Writes a file under a temporary name in its folder and renames it when it is on the disk. Whatever fails, a file that was
-    /// there before stays as it was, and no other is left behind.
+    /// Writes a file under a temporary name in the same folder, flushes it to the disk and renames it. If anything fails, an older
+    /// file stays as it was, and no other file is left behind.
     /// </summary>
     public static void Write(string path, Action<FileStream> write)
     {

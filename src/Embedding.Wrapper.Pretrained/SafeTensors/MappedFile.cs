@@ -1,16 +1,17 @@
 using System.Runtime.InteropServices;
+using EmbeddingWrapper.Native;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace EmbeddingWrapper.Native;
+namespace EmbeddingWrapper.Pretrained;
 
 /// <summary>
-/// A file mapped into memory, as tensors over its pages: pages are read when they are touched, and a write to one stays private to
-/// this process. The mapping goes with the last tensor over it.
+/// A file mapped into memory, and tensors over its pages. The operating system reads a page at its first use; writes stay private
+/// to this process. The mapping ends with the last tensor over it.
 /// </summary>
 /// <remarks>
-/// It is libtorch's <c>from_file</c>. TorchSharp has no view of a tensor as another dtype, so there is one mapping for each dtype.
-/// They are all made at once: a file that is renamed over this one later is another file.
+/// libtorch's <c>from_file</c> makes the mapping. TorchSharp cannot view a tensor as another dtype, so there is one mapping for each
+/// dtype. All are made at once, because the file may be replaced by another one later.
 /// </remarks>
 internal sealed class MappedFile : IDisposable
 {
@@ -35,12 +36,12 @@ internal sealed class MappedFile : IDisposable
     }
 
     /// <summary>
-    /// A tensor over a part of the file, or a copy of that part where its elements do not lie at multiples of their size: the memory
-    /// of a tensor has to. The caller disposes it.
+    /// Gives a tensor over a part of the file. The elements of a tensor must lie at multiples of their size; where they do not, the
+    /// result is a copy. The caller disposes it.
     /// </summary>
-    /// <param name="dtype">The dtype. It was mapped, or for a copy <see cref="ScalarType.Byte"/> was.</param>
-    /// <param name="position">In bytes, from the start of the file.</param>
-    /// <param name="shape">Its size, not zero.</param>
+    /// <param name="dtype">The dtype. Either it or, for a copy, <see cref="ScalarType.Byte"/> was mapped.</param>
+    /// <param name="position">The first byte, counted from the start of the file.</param>
+    /// <param name="shape">The shape. It has at least one element.</param>
     public Tensor Read(ScalarType dtype, long position, long[] shape)
     {
         long size = dtype.ElementSize(), elements = shape.Aggregate(1L, (product, length) => product * length);

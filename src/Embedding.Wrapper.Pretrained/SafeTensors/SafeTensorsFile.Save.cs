@@ -13,30 +13,31 @@ public sealed partial class SafeTensorsFile
     private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 
     /// <summary>
-    /// Writes tensors to a file, byte for byte as the reference implementation lays them out: the widest elements first, then by
-    /// name, the header filled up with spaces to a multiple of 8 bytes. (The order of several <paramref name="metadata"/> is not
-    /// defined there; here it is theirs.)
+    /// Writes tensors to a file. The bytes are those that the reference implementation writes: tensors with the widest elements come
+    /// first, then the order is by name, and spaces fill the header up to a multiple of 8 bytes. The reference implementation does not
+    /// define the order of several <paramref name="metadata"/>; here it is the order in which they are given.
     /// </summary>
     /// <remarks>
-    /// The file is written under another name in the same folder, brought to the disk and renamed: if anything fails, a file that was
-    /// there stays as it was. For that reason it is safe to save over the file that the tensors were read from. (Windows refuses to
-    /// replace a file that is mapped: there it is an <see cref="IOException"/>.)
+    /// The file is written under another name in the same folder, flushed to the disk and renamed. If anything fails, an older file
+    /// stays as it was. It is therefore safe to save over the file that the tensors were read from. (Windows refuses to replace a
+    /// mapped file; the call then throws an <see cref="IOException"/>.)
     /// </remarks>
-    /// <param name="path">Where to. A file that is there is replaced.</param>
+    /// <param name="path">The file to write. An existing file is replaced.</param>
     /// <param name="tensors">
-    /// The tensors by name, of any layout and device; each is saved whole and contiguous, also where several share memory. Not changed.
+    /// The tensors by name, of any strides and on any device. Each is saved completely and contiguously, also if several share memory.
+    /// They are not changed.
     /// </param>
-    /// <param name="metadata">Texts to save beside them. Default: none.</param>
+    /// <param name="metadata">Texts to save with them. Default: none.</param>
     /// <exception cref="ArgumentNullException"><paramref name="path"/> or <paramref name="tensors"/> is null.</exception>
     /// <exception cref="ArgumentException">
     /// <paramref name="path"/> is empty or no path; a tensor is null, sparse, or on the meta device; a name is <c>__metadata__</c>; a
-    /// name or text is no valid Unicode; a text is null; the header would be too long to be read again.
+    /// name or text is not valid Unicode; a text is null; the header would be longer than a reader accepts.
     /// </exception>
-    /// <exception cref="NotSupportedException">The format has no such dtype: complex128 and quantized ones.</exception>
+    /// <exception cref="NotSupportedException">The format lacks the dtype: complex128 and the quantized ones.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be written.</exception>
-    /// <exception cref="ObjectDisposedException">A tensor is disposed; its name is the object's.</exception>
-    /// <exception cref="OutOfMemoryException">There is no memory to make a tensor contiguous.</exception>
+    /// <exception cref="ObjectDisposedException">A tensor is disposed. The exception's object name is the tensor's name.</exception>
+    /// <exception cref="OutOfMemoryException">There is not enough memory to make a tensor contiguous.</exception>
     public static void Save(string path, IReadOnlyDictionary<string, Tensor> tensors, IReadOnlyDictionary<string, string>? metadata = null)
     {
         ArgumentNullException.ThrowIfNull(path);
@@ -51,9 +52,9 @@ public sealed partial class SafeTensorsFile
     }
 
     /// <param name="Name">The name.</param>
-    /// <param name="Utf8">The same as bytes: their order is that of the code points, which the order of chars is not.</param>
-    /// <param name="Tensor">The caller's.</param>
-    /// <param name="Type">The place of its type in <see cref="SafeTensorsType.All"/>.</param>
+    /// <param name="Utf8">The name in UTF-8. The bytes sort as code points do; chars do not.</param>
+    /// <param name="Tensor">The caller's tensor.</param>
+    /// <param name="Type">The index of its type in <see cref="SafeTensorsType.All"/>.</param>
     private sealed record Named(string Name, byte[] Utf8, Tensor Tensor, int Type);
 
     private static List<Named> Sort(IReadOnlyDictionary<string, Tensor> tensors)
@@ -84,7 +85,7 @@ public sealed partial class SafeTensorsFile
         static ArgumentException Refused(string why) => new(why, nameof(tensors));
     }
 
-    /// <summary>The length of the header and the header: JSON without white space, in the words of the reference implementation.</summary>
+    /// <summary>The length of the header, then the header: JSON without white space, as the reference implementation writes it.</summary>
     private static byte[] Header(List<Named> tensors, IReadOnlyDictionary<string, string>? metadata)
     {
         var json = new StringBuilder("{");
@@ -161,9 +162,9 @@ public sealed partial class SafeTensorsFile
     {
         const long most = 1 << 30; // bytes of a span
 
-        // libtorch may keep a conjugate or a negation for later; the memory is not the value then.
+        // libtorch may defer a conjugation or a negation; the memory then does not hold the value.
         using Tensor detached = tensor.detach();
-        if (detached.has_names()) detached.rename_(null); // what follows takes no named tensor
+        if (detached.has_names()) detached.rename_(null); // the calls below refuse named tensors
         using Tensor here = detached.cpu();
         using Tensor conjugated = here.resolve_conj();
         using Tensor plain = conjugated.resolve_neg();

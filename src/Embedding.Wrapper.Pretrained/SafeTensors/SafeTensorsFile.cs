@@ -6,8 +6,8 @@ using static TorchSharp.torch;
 namespace EmbeddingWrapper.Pretrained;
 
 /// <summary>
-/// A file of named tensors in the safetensors format, or a checkpoint of several such files. Opening one reads its header and maps
-/// the rest into memory: nothing is read before it is used, and tensors share the pages.
+/// A file of named tensors in the safetensors format, or a checkpoint of several such files. Opening a file reads its header and maps
+/// the rest into memory: the operating system reads a page when it is used, and tensors share the pages.
 /// </summary>
 /// <remarks>
 /// <para>
@@ -15,11 +15,11 @@ namespace EmbeddingWrapper.Pretrained;
 /// never reaches the file.
 /// </para>
 /// <para>
-/// A file that is replaced, as <see cref="Save"/> does it, leaves open ones alone. A file that is cut short in place while it is
-/// open takes the process with it: that is how operating systems treat mapped files.
+/// Replacing a file, as <see cref="Save"/> does, leaves open ones alone. If a file is cut short in place while it is open, the
+/// operating system ends the process at the next access: that is how mapped files work.
 /// </para>
 /// <para>
-/// Members may be used from several threads at once. <see cref="Dispose"/> waits for those that run; later ones throw
+/// Members may be used from several threads at once. <see cref="Dispose"/> waits for calls that are running; later calls throw
 /// <see cref="ObjectDisposedException"/>.
 /// </para>
 /// </remarks>
@@ -41,13 +41,13 @@ public sealed partial class SafeTensorsFile : IDisposable
     /// <summary>Opens a file.</summary>
     /// <param name="path">
     /// A safetensors file, or the index of a checkpoint in several files, <c>model.safetensors.index.json</c>: a path that ends in
-    /// <c>.json</c> is taken for an index, and the files that it names in its folder are opened as one.
+    /// <c>.json</c> is read as an index, and the files that it names are opened as one. They are in its folder.
     /// </param>
-    /// <returns>The file. The caller disposes it.</returns>
+    /// <returns>The open file. The caller disposes it.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="path"/> is null.</exception>
-    /// <exception cref="FileNotFoundException">There is no such file, or the index names one that is not there.</exception>
+    /// <exception cref="FileNotFoundException">The file, or a file that the index names, does not exist.</exception>
     /// <exception cref="InvalidDataException">The file is damaged; the message names it, the byte and the fault.</exception>
-    /// <exception cref="IOException">The file cannot be read, or not be mapped.</exception>
+    /// <exception cref="IOException">The file cannot be read or mapped.</exception>
     /// <exception cref="ArgumentException"><paramref name="path"/> is empty or no path.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be read, or is a folder.</exception>
     public static SafeTensorsFile Open(string path)
@@ -56,7 +56,7 @@ public sealed partial class SafeTensorsFile : IDisposable
         var file = new SafeTensorsFile(path);
         try
         {
-            if (path.EndsWith(".json", StringComparison.OrdinalIgnoreCase)) file.AddAll(new SafeTensorsIndex(path));
+            if (path.EndsWith(".json", StringComparison.OrdinalIgnoreCase)) file.AddAll(ReadIndex(path));
             else file.Add(path);
             return file;
         }
@@ -79,8 +79,8 @@ public sealed partial class SafeTensorsFile : IDisposable
     }
 
     /// <summary>
-    /// The texts that the file holds beside its tensors. Of a checkpoint in several files: those of all files and those of the index,
-    /// whose numbers (<c>total_size</c>) are given as text.
+    /// The texts that the file holds beside its tensors. A checkpoint in several files has the texts of all files and those of the
+    /// index; the numbers of an index (<c>total_size</c>) are given as text.
     /// </summary>
     /// <exception cref="ObjectDisposedException">The file is disposed.</exception>
     public IReadOnlyDictionary<string, string> Metadata
@@ -92,16 +92,16 @@ public sealed partial class SafeTensorsFile : IDisposable
         }
     }
 
-    /// <summary>Gives a tensor over the mapped pages: nothing is copied, and nothing read before it is used.</summary>
+    /// <summary>Gives a tensor over the mapped pages. Nothing is copied, and a page is read when it is used.</summary>
     /// <remarks>
-    /// Where a tensor starts at a byte that is no multiple of the size of its elements, it is copied. Files of the reference
-    /// implementation, and of <see cref="Save"/>, hold no such tensor.
+    /// A tensor is copied if its first byte is not at a multiple of the size of its elements. The reference implementation and
+    /// <see cref="Save"/> write no such tensors.
     /// </remarks>
     /// <param name="name">One of <see cref="Names"/>.</param>
     /// <returns>A new tensor on the CPU, of the file's shape and dtype. The caller disposes it, before or after the file.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="name"/> is null.</exception>
     /// <exception cref="KeyNotFoundException">There is no tensor of that name.</exception>
-    /// <exception cref="NotSupportedException">TorchSharp has no such dtype: U16, U32, U64 and those of less than 16 bits.</exception>
+    /// <exception cref="NotSupportedException">TorchSharp lacks the dtype: U16, U32, U64 and the floating-point types of 8 bits or less.</exception>
     /// <exception cref="ObjectDisposedException">The file is disposed.</exception>
     public Tensor Read(string name)
     {
@@ -118,8 +118,8 @@ public sealed partial class SafeTensorsFile : IDisposable
         return tensor.Mapping.Read(dtype, tensor.Position, entry.Shape);
     }
 
-    /// <summary><see cref="Read"/> for a tensor that must be there and be of this kind.</summary>
-    /// <exception cref="InvalidDataException">It is not.</exception>
+    /// <summary>Reads a tensor that must exist and have this dtype and number of dimensions.</summary>
+    /// <exception cref="InvalidDataException">It does not.</exception>
     internal Tensor ReadAs(string name, ScalarType dtype, int dimensions)
     {
         if (!_tensors.TryGetValue(name, out var tensor)) throw FileFault.AtByte(_path, 0, $"there is no tensor {FileFault.Quote(name)}.");
@@ -134,7 +134,7 @@ public sealed partial class SafeTensorsFile : IDisposable
 
     /// <summary>Gives all tensors, as <c>load_state_dict</c> takes them.</summary>
     /// <returns>What <see cref="Read"/> gives, by name. The caller disposes the tensors.</returns>
-    /// <exception cref="NotSupportedException">TorchSharp has no such dtype as one of them.</exception>
+    /// <exception cref="NotSupportedException">TorchSharp lacks the dtype of one of them.</exception>
     /// <exception cref="ObjectDisposedException">The file is disposed.</exception>
     public Dictionary<string, Tensor> ReadAll()
     {
@@ -152,7 +152,7 @@ public sealed partial class SafeTensorsFile : IDisposable
         }
     }
 
-    /// <summary>Closes the file. Tensors that were read stay as they are, and the mapping with them.</summary>
+    /// <summary>Closes the file. Tensors that were read stay valid; the last of them releases the mapping.</summary>
     public void Dispose()
     {
         if (!_gate.Close()) return;
@@ -187,10 +187,29 @@ public sealed partial class SafeTensorsFile : IDisposable
         foreach ((string key, string value) in index.Metadata) _metadata[key] = value;
     }
 
+    private static SafeTensorsIndex ReadIndex(string path)
+    {
+        long length = new FileInfo(path).Length;
+        if (length > SafeTensorsHeader.Longest)
+            throw FileFault.AtByte(path, 0, $"the index has {length} bytes, and {SafeTensorsHeader.Longest} is the limit.");
+        return new SafeTensorsIndex(File.ReadAllBytes(path), path);
+    }
+
+    private static (SafeTensorsHeader Header, long FileLength) ReadHeader(string path)
+    {
+        using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, bufferSize: 1);
+        long fileLength = file.Length;
+        var prefix = new byte[SafeTensorsHeader.PrefixLength];
+        int read = file.ReadAtLeast(prefix, prefix.Length, throwOnEndOfStream: false);
+        var json = new byte[SafeTensorsHeader.Length(prefix.AsSpan(0, read), fileLength, path)];
+        if (file.ReadAtLeast(json, json.Length, throwOnEndOfStream: false) < json.Length)
+            throw FileFault.AtByte(path, file.Position, "the file has become shorter.");
+        return (new SafeTensorsHeader(json, fileLength, path), fileLength);
+    }
+
     private (SafeTensorsHeader Header, MappedFile Mapping) Map(string path)
     {
-        using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, bufferSize: 1);
-        var header = new SafeTensorsHeader(path, stream);
+        (SafeTensorsHeader header, long fileLength) = ReadHeader(path);
         foreach ((string key, string value) in header.Metadata) _metadata[key] = value;
 
         var dtypes = new HashSet<ScalarType>();
@@ -199,7 +218,7 @@ public sealed partial class SafeTensorsFile : IDisposable
             if (entry.Type.Dtype is not ScalarType dtype || entry.Start == entry.End) continue;
             dtypes.Add((header.DataStart + entry.Start) % dtype.ElementSize() == 0 ? dtype : ScalarType.Byte);
         }
-        var mapping = new MappedFile(path, header.FileLength, dtypes);
+        var mapping = new MappedFile(path, fileLength, dtypes);
         _mappings.Add(mapping);
         return (header, mapping);
     }

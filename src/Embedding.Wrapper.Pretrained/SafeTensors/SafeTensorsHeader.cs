@@ -6,47 +6,42 @@ namespace EmbeddingWrapper.Pretrained;
 /// <param name="Name">Its name.</param>
 /// <param name="Type">Its element type.</param>
 /// <param name="Shape">Its size.</param>
-/// <param name="Start">Where its bytes start, counted from the end of the header.</param>
-/// <param name="End">Where they end.</param>
+/// <param name="Start">The first byte, counted from the end of the header.</param>
+/// <param name="End">The byte after the last one, counted in the same way.</param>
 /// <param name="Place">Where the header describes it, in bytes from the start of the file.</param>
 internal sealed record SafeTensorsEntry(string Name, SafeTensorsType Type, long[] Shape, long Start, long End, long Place);
 
 /// <summary>
-/// The header of a safetensors file: its length in 8 bytes, then JSON. All that it says is checked, as strictly as the reference
-/// implementation does it: the tensors fill the rest of the file without a gap or an overlap.
+/// The header of a safetensors file: its length in 8 bytes, then JSON. The parser reads bytes only; it opens nothing. It checks
+/// everything that the header says, as strictly as the reference implementation: the tensors fill the rest of the file without
+/// gaps and without overlaps.
 /// </summary>
 internal sealed class SafeTensorsHeader
 {
     /// <summary>The name under which the header holds texts in place of a tensor.</summary>
     public const string MetadataName = "__metadata__";
 
-    /// <summary>The reference implementation reads no longer one.</summary>
+    /// <summary>The number of bytes in front of the JSON: they hold its length.</summary>
+    public const int PrefixLength = sizeof(ulong);
+
+    /// <summary>The longest JSON that the reference implementation reads, in bytes.</summary>
     public const int Longest = 100_000_000;
 
-    private readonly string _path;
+    private readonly string _file;
 
+    /// <summary>Parses the JSON of a header.</summary>
+    /// <param name="json">The bytes after the prefix, as many as <see cref="Length"/> says.</param>
+    /// <param name="fileLength">The size of the whole file in bytes.</param>
+    /// <param name="file">The name of the file, for messages.</param>
     /// <exception cref="InvalidDataException">The header is damaged, or does not fit the file.</exception>
-    public SafeTensorsHeader(string path, FileStream file)
+    public SafeTensorsHeader(ReadOnlySpan<byte> json, long fileLength, string file)
     {
-        _path = path;
-        FileLength = file.Length;
-        var prefix = new byte[sizeof(ulong)];
-        int read = file.ReadAtLeast(prefix, prefix.Length, throwOnEndOfStream: false);
-        if (read < prefix.Length) throw FileFault.AtByte(path, 0, $"the length of the header takes 8 bytes, and the file has {read}.");
-        ulong length = BinaryPrimitives.ReadUInt64LittleEndian(prefix);
-        if (length > Longest) throw FileFault.AtByte(path, 0, $"the header is said to have {length} bytes, and {Longest} is the limit.");
-        DataStart = prefix.Length + (long)length;
-        if (DataStart > FileLength) throw FileFault.AtByte(path, 0, $"the header is said to have {length} bytes, and the file ends at {FileLength}.");
-
-        var json = new byte[length];
-        if (file.ReadAtLeast(json, json.Length, throwOnEndOfStream: false) < json.Length)
-            throw FileFault.AtByte(path, file.Position, "the file has become shorter.");
-        if (json is not [(byte)'{', ..]) throw FileFault.AtByte(path, prefix.Length, "the header does not start with '{'.");
-        Parse(new StrictJson(path, prefix.Length, json));
-        CheckLayout();
+        _file = file;
+        DataStart = PrefixLength + json.Length;
+        if (json is not [(byte)'{', ..]) throw FileFault.AtByte(file, PrefixLength, "the header does not start with '{'.");
+        Parse(new StrictJson(file, PrefixLength, json));
+        CheckLayout(fileLength - DataStart);
     }
-
-    public long FileLength { get; }
 
     /// <summary>Where the tensors start in the file.</summary>
     public long DataStart { get; }
@@ -55,6 +50,23 @@ internal sealed class SafeTensorsHeader
     public List<SafeTensorsEntry> Entries { get; } = [];
 
     public Dictionary<string, string> Metadata { get; } = [];
+
+    /// <summary>Parses the first bytes of a file.</summary>
+    /// <param name="prefix">The first <see cref="PrefixLength"/> bytes, fewer only if the file has no more.</param>
+    /// <param name="fileLength">The size of the whole file in bytes.</param>
+    /// <param name="file">The name of the file, for messages.</param>
+    /// <returns>The length of the JSON that follows. The file holds that many bytes.</returns>
+    /// <exception cref="InvalidDataException">The file is too short, or the header too long.</exception>
+    public static int Length(ReadOnlySpan<byte> prefix, long fileLength, string file)
+    {
+        if (prefix.Length < PrefixLength)
+            throw FileFault.AtByte(file, 0, $"the length of the header takes 8 bytes, and the file has {prefix.Length}.");
+        ulong length = BinaryPrimitives.ReadUInt64LittleEndian(prefix);
+        if (length > Longest) throw FileFault.AtByte(file, 0, $"the header is said to have {length} bytes, and {Longest} is the limit.");
+        if (PrefixLength + (long)length > fileLength)
+            throw FileFault.AtByte(file, 0, $"the header is said to have {length} bytes, and the file ends at {fileLength}.");
+        return (int)length;
+    }
 
     private void Parse(StrictJson json)
     {
@@ -113,7 +125,7 @@ internal sealed class SafeTensorsHeader
         return new SafeTensorsEntry(name, type, shape, offsets[0], offsets[1], place);
     }
 
-    /// <summary>The size of a tensor in bytes, or null when there is no such number.</summary>
+    /// <summary>The size of a tensor in bytes, or null if 64 bits cannot hold it or it is not a whole number.</summary>
     private static long? ByteCount(long[] shape, int bits)
     {
         try
@@ -127,10 +139,11 @@ internal sealed class SafeTensorsHeader
         }
     }
 
-    private void CheckLayout()
+    /// <param name="length">The number of bytes after the header.</param>
+    private void CheckLayout(long length)
     {
         Entries.Sort((a, b) => (a.Start, a.End).CompareTo((b.Start, b.End)));
-        long length = FileLength - DataStart, end = 0;
+        long end = 0;
         foreach (SafeTensorsEntry entry in Entries)
         {
             string shown = FileFault.Quote(entry.Name);
@@ -139,8 +152,8 @@ internal sealed class SafeTensorsHeader
             if (entry.Start > end) throw Fault($"{entry.Start - end} bytes before {shown} belong to no tensor.");
             end = entry.End;
 
-            InvalidDataException Fault(string fault) => FileFault.AtByte(_path, entry.Place, fault);
+            InvalidDataException Fault(string fault) => FileFault.AtByte(_file, entry.Place, fault);
         }
-        if (end < length) throw FileFault.AtByte(_path, DataStart + end, $"{length - end} bytes at the end belong to no tensor.");
+        if (end < length) throw FileFault.AtByte(_file, DataStart + end, $"{length - end} bytes at the end belong to no tensor.");
     }
 }

@@ -1,15 +1,17 @@
 namespace EmbeddingWrapper.Pretrained;
 
-/// <summary>The index of a checkpoint in several files, <c>model.safetensors.index.json</c>: which tensor is in which file.</summary>
+/// <summary>
+/// The index of a checkpoint in several files, <c>model.safetensors.index.json</c>: it says which tensor is in which file. The parser
+/// reads bytes only; it opens nothing.
+/// </summary>
 internal sealed class SafeTensorsIndex
 {
+    /// <param name="content">The content of the index.</param>
+    /// <param name="file">The name of the index, for messages.</param>
     /// <exception cref="InvalidDataException">The index is damaged.</exception>
-    public SafeTensorsIndex(string path)
+    public SafeTensorsIndex(ReadOnlySpan<byte> content, string file)
     {
-        long length = new FileInfo(path).Length;
-        if (length > SafeTensorsHeader.Longest)
-            throw FileFault.AtByte(path, 0, $"the index has {length} bytes, and {SafeTensorsHeader.Longest} is the limit.");
-        var json = new StrictJson(path, 0, File.ReadAllBytes(path));
+        var json = new StrictJson(file, 0, content);
         var seen = new HashSet<string>();
         json.StartObject("the index");
         while (json.NextName(seen, out string name))
@@ -22,10 +24,10 @@ internal sealed class SafeTensorsIndex
         if (!seen.Contains("weight_map")) throw json.Fault("there is no weight_map.");
     }
 
-    /// <summary>The file of each tensor, a name without a folder.</summary>
+    /// <summary>The file of each tensor, a name without a folder, and where the index says so, in bytes.</summary>
     public List<(string Tensor, string File, long Place)> Files { get; } = [];
 
-    /// <summary>What the index says about the whole; numbers as text.</summary>
+    /// <summary>The metadata of the whole checkpoint; numbers as text.</summary>
     public Dictionary<string, string> Metadata { get; } = [];
 
     private void ParseFiles(ref StrictJson json)

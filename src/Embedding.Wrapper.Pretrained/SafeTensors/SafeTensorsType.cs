@@ -5,10 +5,10 @@ namespace EmbeddingWrapper.Pretrained;
 /// <summary>An element type of the safetensors format.</summary>
 /// <param name="Name">As the header spells it.</param>
 /// <param name="Bits">The size of an element.</param>
-/// <param name="Dtype">TorchSharp's, or null where it has none.</param>
+/// <param name="Dtype">TorchSharp's dtype, or null if it has none.</param>
 internal sealed record SafeTensorsType(string Name, int Bits, ScalarType? Dtype)
 {
-    /// <summary>All types, in the order in which the reference implementation (safetensors 0.8) lays tensors out: the widest first.</summary>
+    /// <summary>All types, in the order in which the reference implementation (safetensors 0.8) writes tensors: the widest first.</summary>
     public static readonly SafeTensorsType[] All =
     [
         new("U64", 64, null),

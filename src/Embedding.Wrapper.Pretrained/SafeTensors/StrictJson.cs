@@ -5,7 +5,15 @@ using System.Text.Unicode;
 
 namespace EmbeddingWrapper.Pretrained;
 
-/// <summary>Reads JSON that somebody else wrote, value by value. No name may come twice in an object, and faults name the byte.</summary>
+/// <summary>
+/// Reads untrusted JSON value by value. <see cref="Utf8JsonReader"/> checks the grammar; this type adds what it lacks: an object has
+/// each name once, and every fault names its byte in the file.
+/// </summary>
+/// <remarks>
+/// System.Text.Json refuses duplicate names too (<c>AllowDuplicateProperties = false</c>), but only in <see cref="JsonDocument"/> and
+/// the serializer. Their errors do not say where the second name is, and a document takes 12 bytes for each token of a header of
+/// 100 MB. Code for both is kept here for these reasons.
+/// </remarks>
 internal ref struct StrictJson
 {
     private readonly string _path;
@@ -13,10 +21,10 @@ internal ref struct StrictJson
     private readonly ReadOnlySpan<byte> _json;
     private Utf8JsonReader _reader;
 
-    /// <param name="path">The file.</param>
-    /// <param name="offset">Where the text starts in it.</param>
+    /// <param name="path">The name of the file, for messages.</param>
+    /// <param name="offset">Where the text starts in the file, in bytes.</param>
     /// <param name="json">The text.</param>
-    /// <exception cref="InvalidDataException">It is not UTF-8.</exception>
+    /// <exception cref="InvalidDataException">The text is not valid UTF-8; the message names the byte.</exception>
     public StrictJson(string path, long offset, ReadOnlySpan<byte> json)
     {
         _path = path;
@@ -37,12 +45,12 @@ internal ref struct StrictJson
     public readonly InvalidDataException Fault(string fault, Exception? cause = null) => FileFault.AtByte(_path, Place, fault, cause);
 
     /// <summary>Enters an object.</summary>
-    /// <param name="what">What it is, for the fault when it is none.</param>
+    /// <param name="what">What should be an object, for the message.</param>
     public void StartObject(string what) => Expect(JsonTokenType.StartObject, $"{what} is not an object.");
 
-    /// <summary>Goes to the next member of an object.</summary>
-    /// <param name="seen">The names before it.</param>
-    /// <param name="name">Its name. Its value is to be read next.</param>
+    /// <summary>Moves to the next member of an object.</summary>
+    /// <param name="seen">The names before it. This name is added.</param>
+    /// <param name="name">Its name. The caller reads its value next.</param>
     /// <returns>False at the end of the object.</returns>
     public bool NextName(HashSet<string> seen, out string name)
     {
@@ -60,7 +68,7 @@ internal ref struct StrictJson
         return Text();
     }
 
-    /// <summary>Reads a string, or anything else as the JSON that it is.</summary>
+    /// <summary>Reads a string, or the JSON text of any other value.</summary>
     public string ReadAny()
     {
         Read();
@@ -70,7 +78,7 @@ internal ref struct StrictJson
         return Encoding.UTF8.GetString(_json[start..(int)_reader.BytesConsumed]);
     }
 
-    /// <summary>Reads a list of whole numbers, none of them negative.</summary>
+    /// <summary>Reads a list of whole numbers that are not negative.</summary>
     public long[] ReadSizes(string what)
     {
         Expect(JsonTokenType.StartArray, $"{what} is not a list.");
@@ -92,7 +100,7 @@ internal ref struct StrictJson
         SkipValue();
     }
 
-    /// <summary>Checks that nothing follows the outermost object: the reader takes more for damage.</summary>
+    /// <summary>Checks that nothing follows the outermost object.</summary>
     public void End() => Read();
 
     private void Expect(JsonTokenType type, string fault)
