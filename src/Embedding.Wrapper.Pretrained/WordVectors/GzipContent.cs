@@ -2,14 +2,14 @@ using System.IO.Compression;
 
 namespace EmbeddingWrapper.Pretrained;
 
-/// <summary>What is packed in a gzip file.</summary>
+/// <summary>The uncompressed content of a gzip file.</summary>
 /// <remarks>
-/// .NET's GZipStream (10.0) takes a file that was cut short for one that ends there. So a piece of ours follows the file: what is
-/// packed in it comes out last only if everything before it was whole.
+/// .NET's GZipStream (10.0) does not notice that a file was cut short. A gzip member made by this class is therefore read after the file.
+/// Its content is the end of the uncompressed content only if the file was complete.
 /// </remarks>
 internal sealed class GzipContent : IDisposable
 {
-    // The same twice, so that packing changes it: what is stored as it is would come out behind a file that was cut short, too.
+    // The repetition makes the compressed bytes differ from the text. Stored bytes could also appear after a file that was cut short.
     private static readonly byte[] End = "Here ends the file. Here ends the file."u8.ToArray();
 
     private readonly GZipStream _content;
@@ -17,7 +17,7 @@ internal sealed class GzipContent : IDisposable
     private int _next, _length;
     private bool _ended;
 
-    /// <param name="packed">The file, at its start.</param>
+    /// <param name="packed">The file, positioned at its start.</param>
     public GzipContent(Stream packed)
     {
         var end = new MemoryStream();
@@ -34,7 +34,7 @@ internal sealed class GzipContent : IDisposable
         int read = 0;
         while (true)
         {
-            // What may be the end stays in the buffer.
+            // Bytes that may be the end marker stay in the buffer.
             int length = Math.Min(destination.Length - read, _length - _next - (_ended ? 0 : End.Length));
             if (length > 0)
             {
@@ -61,7 +61,7 @@ internal sealed class GzipContent : IDisposable
         _ended = true;
     }
 
-    /// <summary>One stream, then another.</summary>
+    /// <summary>The bytes of one stream followed by those of another.</summary>
     private sealed class TwoStreams(Stream first, Stream second) : Stream
     {
         public override bool CanRead => true;

@@ -1,17 +1,18 @@
 using System.Runtime.InteropServices;
 
-namespace EmbeddingWrapper.Native;
+namespace EmbeddingWrapper.Pretrained;
 
-/// <summary>Memory in pages of 2 MiB, where Linux gives them on request: a new table is then not built from thousands of small ones.</summary>
+/// <summary>Asks Linux for memory pages of 2 MiB, so that a new table does not consist of thousands of 4 KiB pages.</summary>
 /// <remarks>
-/// The first touch of a small page takes longer than filling it: without this, most of the time of reading a binary file goes there.
-/// libtorch has the same behind THP_MEM_ALLOC_ENABLE, which is the environment of the process and so not ours.
+/// The first touch of a 4 KiB page takes longer than filling it. Without large pages, most of the time of reading a binary file is spent on
+/// first touches. libtorch makes the same request when THP_MEM_ALLOC_ENABLE is set, but the environment belongs to the process, not to this
+/// library.
 /// </remarks>
 internal static unsafe partial class LargePages
 {
     private const int HugePage = 14; // MADV_HUGEPAGE
 
-    /// <summary>Asks for large pages in memory that was not touched yet. That it is refused does not matter.</summary>
+    /// <summary>Asks for large pages in memory that has not been touched yet. The kernel may ignore the request; that is harmless.</summary>
     public static void Prefer(void* start, long bytes)
     {
         if (!OperatingSystem.IsLinux() || bytes < 1 << 21) return;
@@ -22,7 +23,7 @@ internal static unsafe partial class LargePages
         }
         catch (Exception error) when (error is DllNotFoundException or EntryPointNotFoundException)
         {
-            // A Linux whose C library has another name.
+            // The C library of this Linux has another name.
         }
     }
 

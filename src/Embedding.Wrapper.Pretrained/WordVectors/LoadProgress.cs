@@ -1,7 +1,7 @@
 namespace EmbeddingWrapper.Pretrained;
 
-/// <summary>How far <see cref="WordVectors.Load"/> has come.</summary>
-/// <param name="BytesRead">Bytes of the file that were read; of a <c>.gz</c> file, compressed ones.</param>
-/// <param name="TotalBytes">The size of the file.</param>
-/// <param name="Words">Words so far, each counted once.</param>
+/// <summary>The progress of <see cref="WordVectors.Load"/>.</summary>
+/// <param name="BytesRead">The bytes read from the file so far. For a <c>.gz</c> file these are compressed bytes.</param>
+/// <param name="TotalBytes">The size of the file in bytes.</param>
+/// <param name="Words">The number of different words so far.</param>
 public readonly record struct LoadProgress(long BytesRead, long TotalBytes, long Words);

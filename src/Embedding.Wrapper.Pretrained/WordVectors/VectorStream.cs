@@ -3,10 +3,10 @@ using System.Text.Unicode;
 
 namespace EmbeddingWrapper.Pretrained;
 
-/// <summary>A file of word vectors, read from start to end; a gzip file as what is packed in it.</summary>
+/// <summary>The bytes of a file of word vectors, decompressed and read from start to end.</summary>
 internal sealed class VectorStream : IDisposable
 {
-    /// <summary>The longest row, in bytes: four million numbers in binary. A file cannot make us hold more than that of one line.</summary>
+    /// <summary>The longest row in bytes: four million numbers in binary. It limits the memory that a single line can take.</summary>
     public const int LongestRow = 1 << 24;
 
     private const int PeekLength = 1 << 16;
@@ -17,7 +17,7 @@ internal sealed class VectorStream : IDisposable
     private readonly int _startLength;
     private int _startTaken;
 
-    /// <exception cref="InvalidDataException">It looks like a gzip file, and is damaged.</exception>
+    /// <exception cref="InvalidDataException">The file is a gzip file and is damaged.</exception>
     public VectorStream(string path)
     {
         Path = path;
@@ -41,14 +41,14 @@ internal sealed class VectorStream : IDisposable
 
     public string Path { get; }
 
-    /// <summary>Whether it is a gzip file.</summary>
+    /// <summary>Whether the file is compressed.</summary>
     public bool IsPacked => _content is not null;
 
     public long TotalBytes { get; }
 
     public long BytesRead => _file.Position;
 
-    /// <summary>The first bytes, at most 64 KiB, without reading them. 8 bytes more are readable.</summary>
+    /// <summary>The first bytes of the content, at most 64 KiB. <see cref="Read"/> returns them again. 8 more bytes are readable behind them.</summary>
     public ReadOnlySpan<byte> Start => _start.AsSpan(0, _startLength);
 
     /// <summary>Reads until <paramref name="destination"/> is full or the file ends.</summary>
@@ -68,8 +68,8 @@ internal sealed class VectorStream : IDisposable
         _file.Dispose();
     }
 
-    /// <summary>A word of the file.</summary>
-    /// <returns>Null when the bytes are not UTF-8.</returns>
+    /// <summary>Decodes a word.</summary>
+    /// <returns>The word, or null if the bytes are not valid UTF-8.</returns>
     public static string? Word(ReadOnlySpan<byte> bytes) => Utf8.IsValid(bytes) ? Encoding.UTF8.GetString(bytes) : null;
 
     private int ReadContent(Span<byte> destination)

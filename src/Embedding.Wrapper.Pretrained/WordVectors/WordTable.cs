@@ -3,8 +3,8 @@ using static TorchSharp.torch;
 
 namespace EmbeddingWrapper.Pretrained;
 
-/// <summary>Words and their vectors while a file is read. A word that was there before keeps its first vector.</summary>
-/// <param name="width">Numbers in a vector.</param>
+/// <summary>The words and vectors read so far. A word that occurs again keeps its first vector.</summary>
+/// <param name="width">The number of elements of a vector.</param>
 internal sealed unsafe class WordTable(int width) : IDisposable
 {
     private readonly List<string> _words = [];
@@ -15,16 +15,14 @@ internal sealed unsafe class WordTable(int width) : IDisposable
     private long _capacity;
     private long _added;
 
-    public int Width => width;
-
     public int WordCount => _words.Count;
 
-    /// <summary>Whether <paramref name="rows"/> in all fit.</summary>
+    /// <summary>Whether the table has room for this number of rows in total.</summary>
     public bool HasRoomFor(long rows) => rows <= _capacity;
 
-    /// <summary>Makes room, and more for the rows to come. Pointers to rows are void then.</summary>
-    /// <param name="rows">Rows in all.</param>
-    /// <param name="expected">How many there may be at the end.</param>
+    /// <summary>Enlarges the table. Pointers to rows are invalid afterwards.</summary>
+    /// <param name="rows">The total number of rows that must fit.</param>
+    /// <param name="expected">The number of rows expected at the end of the file.</param>
     public void Grow(long rows, long expected)
     {
         long capacity = Math.Max(rows, expected);
@@ -49,7 +47,7 @@ internal sealed unsafe class WordTable(int width) : IDisposable
         _added++;
     }
 
-    /// <summary>Ends the reading: hands the table over.</summary>
+    /// <summary>Removes the rows of repeated words and hands the table over to the caller.</summary>
     public WordVectors ToWordVectors()
     {
         for (int i = 0; i < _duplicates.Count; i++)

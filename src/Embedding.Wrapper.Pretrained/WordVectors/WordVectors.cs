@@ -6,13 +6,13 @@ using static TorchSharp.torch;
 namespace EmbeddingWrapper.Pretrained;
 
 /// <summary>
-/// Words and their vectors, from the files in which they are passed on: GloVe's text, word2vec's text (fastText's <c>.vec</c>) and
-/// binary, each as it is or packed as <c>.gz</c>, and what <see cref="Save"/> writes.
+/// Words and their vectors. <see cref="Load"/> reads GloVe's text, word2vec's text (also fastText's <c>.vec</c>) and word2vec's binary
+/// format, plain or compressed as <c>.gz</c>, and the files that <see cref="Save"/> writes.
 /// </summary>
 /// <remarks>
-/// Members may be used from several threads at once, while nobody writes to <see cref="Vectors"/>. <see cref="Dispose"/> waits for those
-/// that run; later ones throw <see cref="ObjectDisposedException"/>. The tensor that <see cref="Vectors"/> gave has no such guard: dispose
-/// after the last call that uses it.
+/// Several threads may use the members at the same time, as long as no thread writes to <see cref="Vectors"/>. <see cref="Dispose"/> waits
+/// for calls that are running; later calls throw <see cref="ObjectDisposedException"/>. The tensor returned by <see cref="Vectors"/> is not
+/// protected in this way: dispose this object after the last use of the tensor.
 /// </remarks>
 public sealed partial class WordVectors : IDisposable
 {
@@ -22,7 +22,7 @@ public sealed partial class WordVectors : IDisposable
     private readonly int _duplicateCount;
     private readonly ReadGate _gate;
 
-    /// <summary>Takes everything over.</summary>
+    /// <summary>Becomes the owner of all arguments.</summary>
     internal WordVectors(List<string> words, Dictionary<string, int> indices, Tensor vectors, int duplicateCount)
     {
         _words = words.AsReadOnly();
@@ -32,7 +32,7 @@ public sealed partial class WordVectors : IDisposable
         _gate = new ReadGate(this);
     }
 
-    /// <summary>The words, in the order of the file, each once.</summary>
+    /// <summary>The words in the order of the file. Each word occurs once.</summary>
     /// <exception cref="ObjectDisposedException">This is disposed.</exception>
     public IReadOnlyList<string> Words
     {
@@ -44,7 +44,7 @@ public sealed partial class WordVectors : IDisposable
     }
 
     /// <summary>
-    /// The vectors, float32 <c>[Words.Count, D]</c>, row by row those of <see cref="Words"/>. Every read gives the same object, which
+    /// The vectors, float32 <c>[Words.Count, D]</c>. Row i belongs to word i of <see cref="Words"/>. Every read returns the same object, which
     /// is disposed with this one.
     /// </summary>
     /// <exception cref="ObjectDisposedException">This is disposed.</exception>
@@ -57,7 +57,7 @@ public sealed partial class WordVectors : IDisposable
         }
     }
 
-    /// <summary>How many rows of the file were left out because their word was there before: the first one counts.</summary>
+    /// <summary>The number of rows that were left out because an earlier row has the same word. The first row of a word is kept.</summary>
     /// <exception cref="ObjectDisposedException">This is disposed.</exception>
     public int DuplicateCount
     {
@@ -68,7 +68,7 @@ public sealed partial class WordVectors : IDisposable
         }
     }
 
-    /// <summary>Finds the row of a word. Case counts.</summary>
+    /// <summary>Finds the row of a word. The comparison is case-sensitive.</summary>
     /// <param name="word">The word.</param>
     /// <param name="index">Its row, or 0 when there is no such word.</param>
     /// <returns>Whether there is such a word.</returns>
@@ -84,12 +84,13 @@ public sealed partial class WordVectors : IDisposable
     }
 
     /// <summary>
-    /// Makes a layer over <see cref="Vectors"/>: <see cref="Embedding.FromPretrained(Tensor, bool, long?, double?, double, bool, bool)"/>.
-    /// Nothing is copied, so a layer that is trained changes <see cref="Vectors"/>; it may outlive this object.
+    /// Creates a layer whose weight is <see cref="Vectors"/>, as
+    /// <see cref="Embedding.FromPretrained(Tensor, bool, long?, double?, double, bool, bool)"/> does. Nothing is copied, so training the layer
+    /// changes <see cref="Vectors"/>. The layer may outlive this object.
     /// </summary>
-    /// <param name="freeze">The weight gets no gradient. Default true.</param>
+    /// <param name="freeze">Whether the weight is kept fixed, without a gradient. Default true.</param>
     /// <param name="paddingIdx">A row that gets no gradient, from <c>-Words.Count</c> to <c>Words.Count - 1</c>. Default: none.</param>
-    /// <param name="sparse">The gradient of the weight is a sparse tensor. Default false.</param>
+    /// <param name="sparse">Whether the gradient of the weight is a sparse tensor. Default false.</param>
     /// <returns>The layer. The caller disposes it.</returns>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="paddingIdx"/> is outside the table.</exception>
     /// <exception cref="ObjectDisposedException">This, or <see cref="Vectors"/>, is disposed.</exception>
@@ -99,17 +100,17 @@ public sealed partial class WordVectors : IDisposable
         return Embedding.FromPretrained(_vectors, freeze, paddingIdx, sparse: sparse);
     }
 
-    /// <summary>The words whose vectors point most nearly in the direction of this word's: the largest cosines.</summary>
-    /// <param name="word">The word. It is not in the answer.</param>
-    /// <param name="count">The most words to give. Default 10.</param>
+    /// <summary>Finds the words whose vectors have the largest cosine with the vector of a word.</summary>
+    /// <param name="word">The word. It is not part of the result.</param>
+    /// <param name="count">The largest number of words to return. Default 10.</param>
     /// <returns>
-    /// The best first; of equals, the one that comes first in <see cref="Words"/>. A vector of zeros has similarity 0 to all; words whose
-    /// cosine is no number, for an infinity in a vector, are left out.
+    /// The most similar word first. Words with equal similarity are in the order of <see cref="Words"/>. A vector of zeros has similarity 0 to
+    /// every other vector. Words whose cosine is not a number, because of an infinity in a vector, are left out.
     /// </returns>
     /// <exception cref="ArgumentNullException"><paramref name="word"/> is null.</exception>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="count"/> is negative.</exception>
     /// <exception cref="KeyNotFoundException">There is no such word.</exception>
-    /// <exception cref="InvalidOperationException"><see cref="Vectors"/> was given another shape in place.</exception>
+    /// <exception cref="InvalidOperationException">The shape of <see cref="Vectors"/> was changed in place.</exception>
     /// <exception cref="ObjectDisposedException">This, or <see cref="Vectors"/>, is disposed.</exception>
     public IReadOnlyList<(string Word, float Similarity)> MostSimilar(string word, int count = 10)
     {
@@ -121,7 +122,7 @@ public sealed partial class WordVectors : IDisposable
             throw new InvalidOperationException($"There are {_words.Count} words, and Vectors is now [{string.Join(", ", _vectors.shape)}].");
         using Tensor cosines = Cosines(self);
         ReadOnlySpan<float> similarity = MemoryMarshal.Cast<byte, float>(cosines.bytes);
-        var best = new PriorityQueue<int, (float, int)>(); // the worst of them comes out first
+        var best = new PriorityQueue<int, (float, int)>(); // the least similar comes out first
         for (int i = 0; i < similarity.Length; i++)
         {
             if (i == self || float.IsNaN(similarity[i])) continue;
@@ -138,14 +139,14 @@ public sealed partial class WordVectors : IDisposable
         return answer;
     }
 
-    /// <summary>Disposes <see cref="Vectors"/>. Layers made over them stay as they are.</summary>
+    /// <summary>Disposes <see cref="Vectors"/>. Layers that share their memory stay usable.</summary>
     public void Dispose()
     {
         if (_gate.Close()) _vectors.Dispose();
     }
 
     /// <summary>
-    /// The cosine of each row with one of them. Not <c>cosine_similarity</c>, which makes two tables of this size on the way.
+    /// The cosine of each row with one of the rows. <c>cosine_similarity</c> is not used because it creates two temporary tables of this size.
     /// </summary>
     private Tensor Cosines(long self)
     {

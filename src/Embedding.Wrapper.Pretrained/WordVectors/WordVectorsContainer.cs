@@ -5,19 +5,19 @@ using static TorchSharp.torch;
 
 namespace EmbeddingWrapper.Pretrained;
 
-/// <summary>Word vectors as a safetensors file: the table, the words' UTF-8 bytes in a row, and how many each word has.</summary>
+/// <summary>Word vectors in a safetensors file: the table, the UTF-8 text of all words, and the number of bytes of each word.</summary>
 internal static class WordVectorsContainer
 {
     private const string Vectors = "vectors", Words = "words", Lengths = "word_lengths";
 
-    /// <summary>Whether this is a safetensors file: the length of a header, then its first character.</summary>
+    /// <summary>Whether the file begins as a safetensors file does: with the length of a header and the first character of the header.</summary>
     public static bool Is(VectorStream file) =>
         !file.IsPacked
         && file.Start.Length > sizeof(ulong)
         && file.Start[sizeof(ulong)] == '{'
         && BinaryPrimitives.ReadUInt64LittleEndian(file.Start) < (ulong)file.TotalBytes;
 
-    public static WordVectors Read(VectorStream file, LoadControl control)
+    public static WordVectors Read(VectorStream file, LoadOptions options)
     {
         using SafeTensorsFile tensors = SafeTensorsFile.Open(file.Path);
         using Tensor vectors = tensors.ReadAs(Vectors, ScalarType.Float32, dimensions: 2);
@@ -29,7 +29,7 @@ internal static class WordVectorsContainer
             throw FileFault.At(file.Path, Words, $"{lengths.size(0)} words of {text.size(0)} bytes in all are too many.");
 
         ReadOnlySpan<byte> rest = text.bytes;
-        int count = (int)Math.Min(lengths.size(0), control.Limit ?? int.MaxValue);
+        int count = (int)Math.Min(lengths.size(0), options.Limit ?? int.MaxValue);
         var words = new List<string>(count);
         var indices = new Dictionary<string, int>(count);
         foreach (long length in MemoryMarshal.Cast<byte, long>(lengths.bytes)[..count])
@@ -42,7 +42,7 @@ internal static class WordVectorsContainer
             rest = rest[(int)length..];
         }
         if (count == lengths.size(0) && rest.Length > 0) throw FileFault.At(file.Path, Words, $"{rest.Length} bytes are left over.");
-        control.Progress?.Report(new LoadProgress(file.TotalBytes, file.TotalBytes, count));
+        options.Progress?.Report(new LoadProgress(file.TotalBytes, file.TotalBytes, count));
         return new WordVectors(words, indices, vectors.narrow(0, 0, count).DetachFromDisposeScope(), duplicateCount: 0);
     }
 

@@ -1,17 +1,22 @@
 namespace EmbeddingWrapper.Pretrained;
 
-/// <summary>The formats in which word vectors are passed on.</summary>
+/// <summary>A file format for word vectors.</summary>
 public enum WordVectorsFormat
 {
-    /// <summary>Found by looking at the file. Its name does not matter.</summary>
+    /// <summary>The format is detected from the first bytes of the file. The name of the file does not matter.</summary>
     Auto,
 
-    /// <summary>One word a line, followed by its numbers; no header.</summary>
+    /// <summary>Text without a header. Each line is a word and its numbers, separated by spaces.</summary>
     GloveText,
 
-    /// <summary>The same under a header line of two numbers, how many words and how many numbers each. fastText's <c>.vec</c> is this.</summary>
+    /// <summary>
+    /// The same lines after a header line of two numbers: the number of words and the number of dimensions. fastText's <c>.vec</c> files have
+    /// this format.
+    /// </summary>
     Word2VecText,
 
-    /// <summary>That header, then for each word: its text, a space, its numbers as little-endian float32, perhaps a line feed.</summary>
+    /// <summary>
+    /// The same header line, then for each word its text, a space, and its numbers as little-endian float32. A line feed may follow each row.
+    /// </summary>
     Word2VecBinary,
 }

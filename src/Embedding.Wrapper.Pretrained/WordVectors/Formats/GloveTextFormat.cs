@@ -1,6 +1,6 @@
 namespace EmbeddingWrapper.Pretrained;
 
-/// <summary>GloVe's text format: rows and nothing else. The first one says how wide they are.</summary>
+/// <summary>GloVe's text format: rows without a header. The first row defines the number of dimensions.</summary>
 internal sealed class GloveTextFormat(VectorStream file) : TextFormat(file)
 {
     protected override bool Begin(ReadOnlySpan<byte> line, long number)

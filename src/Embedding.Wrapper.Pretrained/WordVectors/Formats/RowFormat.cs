@@ -2,11 +2,11 @@ using System.Buffers;
 
 namespace EmbeddingWrapper.Pretrained;
 
-/// <summary>Where a row lies in its block, and where in the file: the number of its line, or its first byte.</summary>
+/// <summary>The position of a row in its block, and its place in the file: its line number, or the position of its first byte.</summary>
 internal readonly record struct Row(int Start, int Length, long Place);
 
-/// <summary>Some rows of a file, whole.</summary>
-/// <param name="bytes">From the shared pool, with 8 readable bytes behind the last row.</param>
+/// <summary>A piece of a file that holds complete rows.</summary>
+/// <param name="bytes">An array of the shared pool. 8 bytes behind the last row are readable.</param>
 internal sealed class RowBlock(byte[] bytes) : IDisposable
 {
     public List<Row> Rows { get; } = [];
@@ -16,33 +16,33 @@ internal sealed class RowBlock(byte[] bytes) : IDisposable
     public void Dispose() => ArrayPool<byte>.Shared.Return(bytes);
 }
 
-/// <summary>One format: cuts a file into blocks of rows, and says what a row means.</summary>
+/// <summary>A format that consists of rows: cuts a file into blocks of rows and parses a row.</summary>
 internal abstract class RowFormat(VectorStream file)
 {
-    private const int BlockSize = (1 << 20) - (1 << 14); // together with a row begun before, a megabyte of the pool
+    private const int BlockSize = (1 << 20) - (1 << 14); // with the start of an incomplete row, at most the pool's 1 MiB array
 
-    private byte[] _begun = []; // what comes after the last whole row
+    private byte[] _begun = []; // the bytes after the last complete row
 
     public VectorStream File => file;
 
-    /// <summary>Numbers in a row. Known once <see cref="Next"/> was called.</summary>
+    /// <summary>The number of elements of a row. It is known after the first call of <see cref="Next"/>.</summary>
     public int Width { get; protected set; }
 
-    /// <summary>The number of rows that the header names, or more than there can be.</summary>
+    /// <summary>The number of rows that the header announces, or <see cref="long.MaxValue"/> without a header.</summary>
     public long DeclaredRows { get; protected set; } = long.MaxValue;
 
-    /// <summary>What a row takes in the file at least.</summary>
+    /// <summary>The smallest number of bytes of a row in the file.</summary>
     public abstract long BytesPerRow { get; }
 
-    /// <summary>Whether all of the file is in the blocks so far.</summary>
+    /// <summary>Whether the end of the file has been read.</summary>
     protected bool Ended { get; private set; }
 
-    /// <summary>What is wrong behind the rows found so far.</summary>
+    /// <summary>The fault that follows the rows found so far.</summary>
     protected InvalidDataException? Fault { get; set; }
 
-    /// <summary>The next block, of one row at least.</summary>
-    /// <returns>Null behind the last row.</returns>
-    /// <exception cref="InvalidDataException">What follows the rows so far is no row.</exception>
+    /// <summary>Reads the next block, which has at least one row.</summary>
+    /// <returns>The block, or null after the last row.</returns>
+    /// <exception cref="InvalidDataException">The rows so far are followed by something that is not a row.</exception>
     public RowBlock? Next()
     {
         while (Fault is null)
@@ -55,20 +55,20 @@ internal abstract class RowFormat(VectorStream file)
         throw Fault;
     }
 
-    /// <summary>Reads a row. Several threads call this at once.</summary>
-    /// <param name="row">Its bytes.</param>
-    /// <param name="place">Where it is.</param>
+    /// <summary>Parses a row. Several threads call this method at the same time.</summary>
+    /// <param name="row">The bytes of the row.</param>
+    /// <param name="place">Its place in the file.</param>
     /// <param name="numbers">Receives its numbers.</param>
     /// <returns>Its word.</returns>
     /// <exception cref="InvalidDataException">The row is damaged.</exception>
     public abstract unsafe string Parse(ReadOnlySpan<byte> row, long place, float* numbers);
 
-    /// <summary>Finds the rows in a piece of the file, up to the last whole one or to a <see cref="Fault"/>.</summary>
-    /// <param name="bytes">It begins where the last piece was done. 8 bytes more are readable, the first of them a line feed.</param>
+    /// <summary>Finds the rows in a piece of the file, up to the last complete row or to a <see cref="Fault"/>.</summary>
+    /// <param name="bytes">The piece. It begins where the previous call ended. 8 bytes behind it are readable, the first of which is a line feed.</param>
     /// <param name="rows">Receives the rows.</param>
     /// <returns>
-    /// How many bytes are done. Where there are none, without a fault or the end, the next call has the same bytes and more. A piece
-    /// longer than <see cref="VectorStream.LongestRow"/>, or a little longer, holds a row or a fault.
+    /// The number of bytes that are done. If it is 0 without a fault and before the end of the file, the next call gets the same bytes and more.
+    /// A piece that is a little longer than <see cref="VectorStream.LongestRow"/> contains a row or a fault.
     /// </returns>
     protected abstract int Split(ReadOnlySpan<byte> bytes, List<Row> rows);
 
@@ -82,7 +82,7 @@ internal abstract class RowFormat(VectorStream file)
             int read = file.Read(bytes.AsSpan(length, BlockSize));
             length += read;
             Ended = read < BlockSize;
-            bytes[length] = (byte)'\n'; // so that no number runs into what was here before
+            bytes[length] = (byte)'\n'; // ends a number at the end of the piece
 
             var block = new RowBlock(bytes);
             int done = Split(bytes.AsSpan(0, length), block.Rows);

@@ -2,20 +2,20 @@ using System.Runtime.CompilerServices;
 
 namespace EmbeddingWrapper.Pretrained;
 
-/// <summary>The rows of a text format, one a line. Lines end with a line feed; the last one may do without. Blank ones are passed over.</summary>
+/// <summary>A text format with one row per line. Lines end with a line feed, which the last line may lack. Blank lines are skipped.</summary>
 internal abstract class TextFormat(VectorStream file) : RowFormat(file)
 {
     private long _lines;
     private long _rows;
     private bool _begun;
 
-    public override long BytesPerRow => 2L * Width; // a number takes a space and a digit
+    public override long BytesPerRow => 2L * Width; // a number takes at least a space and a digit
 
-    /// <summary>Looks at the first line: it says how wide rows are.</summary>
+    /// <summary>Reads the number of dimensions from the first line.</summary>
     /// <param name="line">The line.</param>
     /// <param name="number">Its number in the file.</param>
-    /// <returns>Whether it is a row itself.</returns>
-    /// <exception cref="InvalidDataException">It is not what the format begins with.</exception>
+    /// <returns>Whether the line is a row.</returns>
+    /// <exception cref="InvalidDataException">The format does not begin with such a line.</exception>
     protected abstract bool Begin(ReadOnlySpan<byte> line, long number);
 
     public override unsafe string Parse(ReadOnlySpan<byte> row, long place, float* numbers)
@@ -25,7 +25,7 @@ internal abstract class TextFormat(VectorStream file) : RowFormat(file)
         return VectorStream.Word(row[..length]) ?? throw FileFault.AtLine(File.Path, place, "the word is not valid UTF-8.");
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // a file is read once: there is no time to warm up
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // a file is read once, so tiered compilation would come too late
     protected override int Split(ReadOnlySpan<byte> bytes, List<Row> rows)
     {
         int end = Ended ? bytes.Length : bytes.LastIndexOf((byte)'\n') + 1;
@@ -60,7 +60,7 @@ internal abstract class TextFormat(VectorStream file) : RowFormat(file)
             if (!Begin(line, number)) return;
         }
 
-        // A row gets room in the table: if it is too short for its numbers, the file need not be as large as the table would be.
+        // A line that is too short for its numbers gets no room in the table; the table could become far larger than the file.
         if (_rows == DeclaredRows) Fault = FileFault.AtLine(File.Path, number, $"a row too many: the header says {DeclaredRows}.");
         else if (line.Length < BytesPerRow) Fault = FileFault.AtLine(File.Path, number, TextRow.Fault(line, Width));
         else

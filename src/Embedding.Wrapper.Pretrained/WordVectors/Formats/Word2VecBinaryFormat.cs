@@ -5,14 +5,14 @@ using System.Runtime.InteropServices;
 namespace EmbeddingWrapper.Pretrained;
 
 /// <summary>
-/// word2vec's binary format: the header line, then for each word its text, a space and its numbers. Writers may or may not end a row
-/// with a line feed.
+/// word2vec's binary format: a header line, then for each word its text, a space and its numbers. Some programs end each row with a line
+/// feed.
 /// </summary>
 internal sealed class Word2VecBinaryFormat(VectorStream file) : RowFormat(file)
 {
     private const int LongestWord = 1 << 16;
 
-    private long _position; // in the file, of what is split next
+    private long _position; // of the next piece in the file
     private long _rows;
 
     public override long BytesPerRow => sizeof(float) * (long)Width + 1;
@@ -30,7 +30,7 @@ internal sealed class Word2VecBinaryFormat(VectorStream file) : RowFormat(file)
         return VectorStream.Word(row[..length]) ?? throw FileFault.AtByte(File.Path, place, "the word is not valid UTF-8.");
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // a file is read once: there is no time to warm up
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // a file is read once, so tiered compilation would come too late
     protected override int Split(ReadOnlySpan<byte> bytes, List<Row> rows)
     {
         int done = Width == 0 ? SplitHeader(bytes) : 0;

@@ -2,10 +2,10 @@ using System.Buffers.Text;
 
 namespace EmbeddingWrapper.Pretrained;
 
-/// <summary>The first line of both word2vec formats: how many words follow, and how many numbers each has.</summary>
+/// <summary>The first line of both word2vec formats: the number of words and the number of dimensions.</summary>
 internal readonly record struct Word2VecHeader(long Words, long Width)
 {
-    /// <summary>Two numbers without a sign and nothing else.</summary>
+    /// <summary>Parses a line that consists of two numbers without a sign.</summary>
     public static bool TryParse(ReadOnlySpan<byte> line, out Word2VecHeader header)
     {
         header = default;
@@ -18,11 +18,11 @@ internal readonly record struct Word2VecHeader(long Words, long Width)
         return true;
     }
 
-    /// <summary>The header that a file must begin with.</summary>
+    /// <summary>Parses the header at the start of a file.</summary>
     /// <param name="path">The file.</param>
     /// <param name="line">Its first line.</param>
-    /// <param name="bytesPerNumber">How many bytes a number takes at least.</param>
-    /// <exception cref="InvalidDataException">It is none, or no row can be as wide as it says.</exception>
+    /// <param name="bytesPerNumber">The smallest number of bytes that a number takes.</param>
+    /// <exception cref="InvalidDataException">The line is not a header, or it announces more words or dimensions than are supported.</exception>
     public static Word2VecHeader Parse(string path, ReadOnlySpan<byte> line, int bytesPerNumber)
     {
         if (!TryParse(line, out Word2VecHeader header))

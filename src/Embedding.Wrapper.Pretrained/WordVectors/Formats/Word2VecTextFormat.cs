@@ -1,6 +1,6 @@
 namespace EmbeddingWrapper.Pretrained;
 
-/// <summary>word2vec's text format, and fastText's: a header, then rows.</summary>
+/// <summary>The text format of word2vec and fastText: a header line, then rows.</summary>
 internal sealed class Word2VecTextFormat(VectorStream file) : TextFormat(file)
 {
     protected override bool Begin(ReadOnlySpan<byte> line, long number)

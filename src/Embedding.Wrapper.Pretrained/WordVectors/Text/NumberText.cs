@@ -5,15 +5,15 @@ using System.Runtime.CompilerServices;
 namespace EmbeddingWrapper.Pretrained;
 
 /// <summary>
-/// Decimal numbers from text, as numpy reads float32: rounded to the nearest float64, then to the nearest float32. (Rounding once
-/// would differ for texts very close to the middle between two float32.)
+/// Parses decimal numbers as numpy parses float32: it rounds to the nearest float64 and then to the nearest float32. (A single rounding
+/// would differ for texts very close to the middle between two float32 numbers.)
 /// </summary>
 internal static unsafe class NumberText
 {
     private const int MostExactDigits = 19;          // of a ulong
     private const ulong LargestExactInteger = 1UL << 53; // of a double
 
-    /// <summary>The powers of ten that are doubles without rounding.</summary>
+    /// <summary>The powers of ten that a double holds exactly.</summary>
     private static ReadOnlySpan<double> PowersOfTen =>
     [
         1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11,
@@ -23,12 +23,12 @@ internal static unsafe class NumberText
     private static ReadOnlySpan<uint> Shift => [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
 
     /// <summary>
-    /// Reads the number that starts at <paramref name="at"/>: a sign, digits with or without a point, an exponent; or <c>inf</c>,
-    /// <c>infinity</c>, <c>nan</c> in any case. What follows it is the caller's to check.
+    /// Parses the number at <paramref name="at"/>: an optional sign, digits with or without a point, and an optional exponent; or <c>inf</c>,
+    /// <c>infinity</c> or <c>nan</c> in upper or lower case. The caller checks what follows the number.
     /// </summary>
-    /// <param name="at">Moves behind the number. Behind the text lie 8 readable bytes, the first of which belongs to no number.</param>
-    /// <param name="value">The number; infinite where it is too large.</param>
-    /// <returns>False when no number starts here.</returns>
+    /// <param name="at">Moves behind the number. 8 bytes behind the text must be readable, and the first of them must not continue a number.</param>
+    /// <param name="value">The number, or an infinity if it is too large.</param>
+    /// <returns>False if there is no number here.</returns>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool TryRead(ref byte* at, out float value)
     {
@@ -62,8 +62,8 @@ internal static unsafe class NumberText
         return true;
     }
 
-    /// <summary>Adds decimal digits behind those in <paramref name="digits"/>, eight at a time; too many overflow.</summary>
-    /// <returns>The first byte that is no digit.</returns>
+    /// <summary>Appends decimal digits to <paramref name="digits"/>, eight at a time. Too many digits overflow.</summary>
+    /// <returns>The first byte that is not a digit.</returns>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static byte* ReadDigits(byte* next, ref ulong digits)
     {
@@ -71,13 +71,13 @@ internal static unsafe class NumberText
         int length;
         do
         {
-            // A byte's top bit is set by one of the two where the byte is no digit; above the first such byte they mean nothing.
+            // The top bit of each byte up to the first non-digit tells whether the byte is a digit. The bits above that byte have no meaning.
             ulong bytes = Unsafe.ReadUnaligned<ulong>(next);
             ulong others = ((bytes + 0x4646464646464646) | (bytes - zeros)) & 0x8080808080808080;
             length = BitOperations.TrailingZeroCount(others) >> 3;
             if (length == 0) return next;
 
-            // Little-endian: the first digit is the lowest byte. Those missing of the eight become leading zeros.
+            // Little-endian: the first digit is the lowest byte. Missing digits become leading zeros.
             ulong eight = (bytes - zeros) << (64 - 8 * length);
             eight = eight * 10 + (eight >> 8);
             eight = ((eight & 0x000000FF000000FF) * 0x000F424000000064

@@ -3,37 +3,37 @@ using System.Runtime.CompilerServices;
 namespace EmbeddingWrapper.Pretrained;
 
 /// <summary>
-/// Reads rows into a table. Several blocks are parsed at once, on the thread pool, while the next one is read; words are collected
-/// in the order of the file.
+/// Reads rows into a table. Several blocks are parsed on the thread pool while the next block is read. The words are collected in the order
+/// of the file.
 /// </summary>
 internal sealed class RowReader
 {
     private static readonly int Parallelism = Math.Min(Environment.ProcessorCount, 8);
 
-    private readonly RowFormat _source;
-    private readonly LoadControl _control;
+    private readonly RowFormat _format;
+    private readonly LoadOptions _options;
     private readonly Queue<(RowBlock Block, Task<string[]> Words)> _pending = [];
     private readonly long _wanted;
     private WordTable? _table;
     private long _rows;
 
-    private RowReader(RowFormat source, LoadControl control)
+    private RowReader(RowFormat format, LoadOptions options)
     {
-        _source = source;
-        _control = control;
-        _wanted = control.Limit ?? long.MaxValue;
+        _format = format;
+        _options = options;
+        _wanted = options.Limit ?? long.MaxValue;
     }
 
     /// <summary>Reads to the end of the file, or to the limit.</summary>
-    /// <exception cref="InvalidDataException">The file is damaged: of several faults, the first.</exception>
-    public static WordVectors Read(RowFormat source, LoadControl control) => new RowReader(source, control).Read();
+    /// <exception cref="InvalidDataException">The file is damaged. If there are several faults, the first one is reported.</exception>
+    public static WordVectors Read(RowFormat format, LoadOptions options) => new RowReader(format, options).Read();
 
     private WordVectors Read()
     {
         try
         {
             RowBlock? block = Next();
-            _table = new WordTable(_source.Width);
+            _table = new WordTable(_format.Width);
             for (; block is not null; block = _rows < _wanted ? Next() : null)
             {
                 Start(block);
@@ -44,7 +44,7 @@ internal sealed class RowReader
         }
         finally
         {
-            // Whatever happened: nothing may write to the table any more.
+            // No thread may write to the table after this method has ended.
             foreach ((RowBlock block, Task<string[]> words) in _pending)
             {
                 Task.WaitAny(words);
@@ -58,11 +58,11 @@ internal sealed class RowReader
     {
         try
         {
-            return _source.Next();
+            return _format.Next();
         }
         catch (InvalidDataException)
         {
-            FinishAll(); // the blocks before may hold an earlier fault
+            FinishAll(); // the blocks before this one may contain an earlier fault
             throw;
         }
     }
@@ -80,26 +80,26 @@ internal sealed class RowReader
         _pending.Enqueue((block, Parallelism > 1 ? Task.Run(() => Parse(block, first)) : Task.FromResult(Parse(block, first))));
     }
 
-    /// <summary>How many rows to make room for. A file that lies about them costs no more memory than its size is worth.</summary>
+    /// <summary>The number of rows to make room for. A wrong header does not make the table larger than the size of the file allows.</summary>
     private long ExpectedRows()
     {
-        VectorStream file = _source.File;
+        VectorStream file = _format.File;
 
-        // What is packed may be packed better further down, so there it is four times what was read.
-        double most = file.IsPacked ? 4.0 * _rows : file.TotalBytes / _source.BytesPerRow;
+        // The rest of a compressed file may be compressed better, so the table has room for four times the rows read so far.
+        double most = file.IsPacked ? 4.0 * _rows : file.TotalBytes / _format.BytesPerRow;
         double fractionRead = (double)file.BytesRead / file.TotalBytes;
-        double likely = fractionRead < 1 ? 1.05 * _rows / fractionRead : _rows; // rows further down may be a little shorter
-        return (long)Math.Min(Math.Min(most, likely), Math.Min(_wanted, _source.DeclaredRows));
+        double likely = fractionRead < 1 ? 1.05 * _rows / fractionRead : _rows; // later rows may be a little shorter
+        return (long)Math.Min(Math.Min(most, likely), Math.Min(_wanted, _format.DeclaredRows));
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // a file is read once: there is no time to warm up
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // a file is read once, so tiered compilation would come too late
     private unsafe string[] Parse(RowBlock block, long first)
     {
         var words = new string[block.Rows.Count];
         for (int i = 0; i < words.Length; i++)
         {
             Row row = block.Rows[i];
-            words[i] = _source.Parse(block[row], row.Place, _table!.Row(first + i));
+            words[i] = _format.Parse(block[row], row.Place, _table!.Row(first + i));
         }
         return words;
     }
@@ -115,6 +115,6 @@ internal sealed class RowReader
         foreach (string word in words.GetAwaiter().GetResult()) _table!.Add(word);
         block.Dispose();
         _pending.Dequeue();
-        _control.Report(_source.File, _table!.WordCount);
+        _options.Report(_format.File, _table!.WordCount);
     }
 }

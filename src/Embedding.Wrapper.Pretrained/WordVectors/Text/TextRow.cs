@@ -3,18 +3,18 @@ using System.Runtime.CompilerServices;
 namespace EmbeddingWrapper.Pretrained;
 
 /// <summary>
-/// One line of a text format: a word, then its numbers, between spaces or tabs. A word may hold spaces itself; its last part is
-/// then no number, or nobody could tell it from a number too many.
+/// One line of a text format: a word and its numbers, separated by spaces or tabs. A word may contain spaces. The last part of such a word
+/// must not be a number, because it could not be told from a number too many.
 /// </summary>
-/// <remarks>Lines come without white space at their end, and with the 8 readable bytes behind them that <see cref="NumberText"/> asks for.</remarks>
+/// <remarks>Lines have no white space at their end. 8 bytes behind a line must be readable: see <see cref="NumberText"/>.</remarks>
 internal static unsafe class TextRow
 {
-    /// <summary>Reads a row.</summary>
+    /// <summary>Parses a row.</summary>
     /// <param name="line">The line.</param>
     /// <param name="numbers">Receives the numbers.</param>
-    /// <param name="width">How many there must be.</param>
-    /// <returns>The length of the word, or -1 when the line is no such row: <see cref="Fault"/> says why.</returns>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // a file is read once: there is no time to warm up
+    /// <param name="width">The number of elements of a row.</param>
+    /// <returns>The length of the word, or -1 if the line is not such a row; <see cref="Fault"/> then says why.</returns>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // a file is read once, so tiered compilation would come too late
     public static int TryRead(ReadOnlySpan<byte> line, float* numbers, int width)
     {
         int word = line.IndexOfAny((byte)' ', (byte)'\t');
@@ -26,14 +26,14 @@ internal static unsafe class TextRow
         return line[..start].TrimEnd(" \t"u8).Length;
     }
 
-    /// <summary>How many numbers end a line. The first field is the word, whatever it is.</summary>
+    /// <summary>Counts the numbers at the end of a line. The first field is always the word.</summary>
     public static int CountNumbers(ReadOnlySpan<byte> line)
     {
         StartOfNumbers(line, int.MaxValue, out int found);
         return found;
     }
 
-    /// <summary>What is wrong with a line that <see cref="TryRead"/> refused.</summary>
+    /// <summary>Describes the fault of a line that <see cref="TryRead"/> refused.</summary>
     public static string Fault(ReadOnlySpan<byte> line, int width)
     {
         int start = StartOfNumbers(line, width, out int found);
@@ -68,7 +68,7 @@ internal static unsafe class TextRow
         }
     }
 
-    /// <summary>Goes from the end of a line to the separator before the last <paramref name="most"/> numbers, or before fewer.</summary>
+    /// <summary>Finds the separator before the numbers at the end of a line, of which it looks at <paramref name="most"/> at most.</summary>
     private static int StartOfNumbers(ReadOnlySpan<byte> line, int most, out int found)
     {
         int start = line.Length;
@@ -82,7 +82,7 @@ internal static unsafe class TextRow
         return start;
     }
 
-    /// <summary>Whether the last of several fields is a number, in digits: "to infinity" may be a word.</summary>
+    /// <summary>Whether the last of several fields is a number in digits. "to infinity" may be a word.</summary>
     private static bool EndsWithNumber(ReadOnlySpan<byte> word)
     {
         word = word.TrimEnd(" \t"u8);
