@@ -5,25 +5,25 @@ using static TorchSharp.torch;
 
 namespace EmbeddingWrapper;
 
-// What TorchSharp's module does otherwise than PyTorch's: loading, converting, disposing.
+// Where TorchSharp's module differs from PyTorch's: loading, converting, disposing.
 public partial class Embedding
 {
     /// <summary>
-    /// Copies a saved table into this layer: PyTorch's <c>load_state_dict</c>. The values go into the present parameter, converted to
-    /// its dtype. Inside a container TorchSharp copies by itself and spreads a one-row table over all rows without a word: there
-    /// PyTorch's check of the shape is not made.
+    /// Copies a saved table into this layer: PyTorch's <c>load_state_dict</c>. The values go into the present parameter and are converted
+    /// to its dtype. A container's <c>load_state_dict</c> does not call this method: there TorchSharp copies by itself, does not check
+    /// the shape as PyTorch does, and silently spreads a one-row table over all rows.
     /// </summary>
-    /// <param name="source">Tensors by name; <c>weight</c> is looked for.</param>
+    /// <param name="source">Tensors by name. The layer needs <c>weight</c>.</param>
     /// <param name="strict">Missing and unexpected names are errors. Default true.</param>
-    /// <param name="skip">Names to leave alone. Default: none.</param>
+    /// <param name="skip">Names that are ignored. Default: none.</param>
     /// <returns>The names that were missing and those that were not expected.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="source"/> is null.</exception>
-    /// <exception cref="ArgumentException">A tensor that is looked for is null.</exception>
+    /// <exception cref="ArgumentException">A tensor to be copied is null.</exception>
     /// <exception cref="InvalidOperationException">
-    /// A name is missing or not expected, the shape is another one, or libtorch cannot copy the tensor: a sparse one, one of the meta
-    /// device, one that overlaps the weight. Nothing is copied then.
+    /// A name is missing or not expected, the shape differs, or libtorch cannot copy the tensor: it is sparse, on the meta
+    /// device, or overlaps the weight. Nothing is copied then.
     /// </exception>
-    /// <exception cref="ObjectDisposedException">The layer, its weight or a tensor that is looked for is disposed.</exception>
+    /// <exception cref="ObjectDisposedException">The layer, its weight or a tensor to be copied is disposed.</exception>
     public override (IList<string> missing_keys, IList<string> unexpected_keyes) load_state_dict(
         Dictionary<string, Tensor> source, bool strict = true, IList<string>? skip = null)
     {
@@ -43,7 +43,10 @@ public partial class Embedding
             Guard.ThrowIfNullOrDisposed(tensor, key);
             string given = PythonText.Size(tensor.shape), wanted = PythonText.Size(present[key].shape);
             if (given != wanted)
-                faults.Add($"size mismatch for {key}: copying a param with shape {given} from checkpoint, the shape in current model is {wanted}.");
+            {
+                faults.Add($"size mismatch for {key}: copying a param with shape {given} from checkpoint, "
+                    + $"the shape in current model is {wanted}.");
+            }
         }
         if (faults.Count > 0)
         {
@@ -68,18 +71,18 @@ public partial class Embedding
         }
     }
 
-    /// <summary>What TorchSharp's <c>to(dtype)</c> calls.</summary>
+    /// <summary>TorchSharp's <c>to(dtype)</c> calls this.</summary>
     /// <param name="dtype">The new dtype.</param>
     /// <param name="non_blocking">Whether a copy between devices may be asynchronous.</param>
     /// <returns>This layer.</returns>
     /// <exception cref="ArgumentException"><paramref name="dtype"/> is neither floating-point nor complex.</exception>
     protected override nn.Module _to(ScalarType dtype, bool non_blocking)
     {
-        ThrowIfNotConvertible(dtype);
+        Guard.ThrowIfNotConvertible(dtype);
         return base._to(dtype, non_blocking);
     }
 
-    /// <summary>What TorchSharp's <c>to(device, dtype)</c> calls.</summary>
+    /// <summary>TorchSharp's <c>to(device, dtype)</c> calls this.</summary>
     /// <param name="device">The new device.</param>
     /// <inheritdoc cref="_to(ScalarType, bool)"/>
     /// <param name="dtype"/><param name="non_blocking"/>
@@ -87,11 +90,11 @@ public partial class Embedding
     protected override nn.Module _to(Device device, ScalarType dtype, bool non_blocking)
     {
         ArgumentNullException.ThrowIfNull(device);
-        ThrowIfNotConvertible(dtype);
+        Guard.ThrowIfNotConvertible(dtype);
         return base._to(device, dtype, non_blocking);
     }
 
-    /// <summary>TorchSharp's hook for <c>to(...)</c>, where it would replace the parameter by a new one.</summary>
+    /// <summary>Every <c>to(...)</c> of TorchSharp ends here. Its own version replaces the parameter by a new one.</summary>
     /// <param name="dtype">The new dtype, or null.</param>
     /// <param name="device">The new device, or null.</param>
     /// <param name="non_blocking">Whether a copy between devices may be asynchronous.</param>
@@ -110,7 +113,7 @@ public partial class Embedding
         ConditionallyRegisterParameter(WeightName, (Parameter?)null);
         try
         {
-            base._toEpilog(dtype, device, non_blocking); // what a derived class has registered
+            base._toEpilog(dtype, device, non_blocking); // parameters of a derived class
         }
         finally
         {
@@ -135,9 +138,9 @@ public partial class Embedding
     }
 
     /// <summary>
-    /// Disposes the layer, and the weight unless the caller assigned it. Look-ups that run on other threads end first; later ones throw.
+    /// Disposes the layer, and the weight unless the caller assigned it. Waits for look-ups on other threads; later ones throw.
     /// </summary>
-    /// <param name="disposing">False when the collector calls.</param>
+    /// <param name="disposing">False when the garbage collector calls.</param>
     protected override void Dispose(bool disposing)
     {
         if (disposing)
@@ -147,8 +150,8 @@ public partial class Embedding
         }
         else
         {
-            // TorchSharp 0.107 frees the native side of a module in Dispose alone, and the engine's holds the table. Parameters and
-            // modules may live on elsewhere: they are left to the collector.
+            // TorchSharp 0.107 frees a native module only in Dispose(true), and the engine's native module holds the table. Other
+            // objects may still use the parameters and submodules, so these are left to the garbage collector.
             if (_native is null) return; // the constructor threw
             _internal_params.clear();
             _internal_buffers.clear();
@@ -156,14 +159,5 @@ public partial class Embedding
         }
         _native.Dispose();
         base.Dispose(true);
-    }
-
-    private static void ThrowIfNotConvertible(ScalarType dtype)
-    {
-        if (is_floating_point(dtype) || is_complex(dtype)) return;
-        string name = PythonText.KnownDtypeName(dtype) ?? dtype.ToString();
-        throw new ArgumentException(
-            $"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype=torch.{name}",
-            nameof(dtype));
     }
 }

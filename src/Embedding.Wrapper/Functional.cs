@@ -8,29 +8,32 @@ namespace EmbeddingWrapper;
 public static class Functional
 {
     /// <summary>
-    /// Looks rows of a table up: PyTorch's <c>torch.nn.functional.embedding</c>. The arguments mean what they mean in
-    /// <see cref="EmbeddingWrapper.Embedding"/>, which is faster when the same table is looked up again and again.
+    /// Looks rows of a table up: PyTorch's <c>torch.nn.functional.embedding</c>. The arguments mean the same as in
+    /// <see cref="EmbeddingWrapper.Embedding"/>, which is faster for many look-ups in one table.
     /// </summary>
-    /// <param name="input">Indices: int64 or int32, any shape, any strides, empty and 0-d too. Not kept, not changed.</param>
+    /// <param name="input">Indices: int64 or int32, any shape (empty and 0-d too), any strides. Not kept, not changed.</param>
     /// <param name="weight">
     /// The table, <c>[rows, D]</c>, any dtype, on the device of <paramref name="input"/>. Not kept. Written to only when
     /// <paramref name="maxNorm"/> is given.
     /// </param>
-    /// <param name="paddingIdx">The row that gets no gradient, from -rows to rows - 1; a negative one counts from the end. Default: none.</param>
+    /// <param name="paddingIdx">
+    /// The row that gets no gradient, from -rows to rows - 1; a negative one counts from the end. Default: none.
+    /// </param>
     /// <param name="maxNorm">
-    /// Rows that are looked up and whose norm is larger are scaled to this norm first, in <paramref name="weight"/> itself.
+    /// Rows to be looked up that have a larger norm are first scaled to this norm, in <paramref name="weight"/> itself.
     /// Default: never.
     /// </param>
     /// <param name="normType">The p of the p-norm for <paramref name="maxNorm"/>. Default 2.</param>
     /// <param name="scaleGradByFreq">Divides gradients by how often the index occurs in <paramref name="input"/>. Default false.</param>
     /// <param name="sparse">The gradient with respect to <paramref name="weight"/> is a sparse tensor. Default false.</param>
-    /// <returns>A new tensor, <c>[*, D]</c> where <c>*</c> is the shape of <paramref name="input"/>, of the dtype of <paramref name="weight"/>. The caller disposes it.</returns>
+    /// <returns>
+    /// A new tensor, <c>[*, D]</c> where <c>*</c> is the shape of <paramref name="input"/>, of the dtype of <paramref name="weight"/>.
+    /// The caller disposes it.
+    /// </returns>
     /// <exception cref="ArgumentNullException"><paramref name="input"/> or <paramref name="weight"/> is null.</exception>
-    /// <exception cref="ArgumentOutOfRangeException">
-    /// An index is outside the table, or <paramref name="paddingIdx"/> is.
-    /// </exception>
+    /// <exception cref="ArgumentOutOfRangeException">An index or <paramref name="paddingIdx"/> is outside the table.</exception>
     /// <exception cref="ArgumentException">The indices are neither int64 nor int32, are sparse, or are on another device.</exception>
-    /// <exception cref="InvalidOperationException">libtorch refused otherwise: the weight is not 2-D, for instance.</exception>
+    /// <exception cref="InvalidOperationException">libtorch refused for another reason. Example: the weight is not 2-D.</exception>
     /// <exception cref="ObjectDisposedException"><paramref name="input"/> or <paramref name="weight"/> is disposed.</exception>
     /// <exception cref="OutOfMemoryException">There is no memory for the result.</exception>
     public static Tensor Embedding(Tensor input, Tensor weight, long? paddingIdx = null, double? maxNorm = null,

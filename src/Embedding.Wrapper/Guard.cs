@@ -13,11 +13,26 @@ internal static class Guard
     private const string IndexText = "index out of range in self";
 
     /// <exception cref="ArgumentNullException">The tensor is null.</exception>
-    /// <exception cref="ObjectDisposedException">The tensor is disposed. TorchSharp would only report an empty handle.</exception>
+    /// <exception cref="ObjectDisposedException">The tensor is disposed. TorchSharp itself would report only an empty handle.</exception>
     public static void ThrowIfNullOrDisposed([NotNull] Tensor? tensor, [CallerArgumentExpression(nameof(tensor))] string argument = "")
     {
         ArgumentNullException.ThrowIfNull(tensor, argument);
         if (tensor.IsInvalid) throw Disposed(argument);
+    }
+
+    /// <exception cref="ArgumentException">The dtype is neither floating-point nor complex, and the tensor is to get gradients.</exception>
+    public static void ThrowIfNotTrainable(ScalarType dtype, string argument)
+    {
+        if (!is_floating_point(dtype) && !is_complex(dtype))
+            throw new ArgumentException($"Only Tensors of floating point and complex dtype can require gradients, not {dtype}.", argument);
+    }
+
+    /// <exception cref="ArgumentException">A module cannot be converted to the dtype: it is neither floating-point nor complex.</exception>
+    public static void ThrowIfNotConvertible(ScalarType dtype)
+    {
+        if (is_floating_point(dtype) || is_complex(dtype)) return;
+        throw new ArgumentException(
+            $"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={PythonText.Dtype(dtype)}", nameof(dtype));
     }
 
     public static ObjectDisposedException Disposed(string tensor) => new(tensor, "The tensor is disposed.");
@@ -45,7 +60,7 @@ internal static class Guard
         if (BadIndex(input, weight) is { } error) throw error;
     }
 
-    /// <summary>The error for the first index that is outside the table, or null if there is none or the input is no index tensor.</summary>
+    /// <summary>The error for the first index outside the table. Null if there is none, or if the input is not an index tensor.</summary>
     public static ArgumentOutOfRangeException? BadIndex(Tensor input, Tensor weight)
     {
         if (!IsIndexType(input.dtype) || weight.dim() != 2 || FirstBadIndex(input, weight.size(0)) is not { } bad) return null;
@@ -70,7 +85,7 @@ internal static class Guard
         }
         catch (ExternalException)
         {
-            return null; // sparse, named, on the meta device, larger than the memory: what is wrong is not an index
+            return null; // the input is sparse, named, on the meta device or too large: the fault is not an index
         }
     }
 }

@@ -6,7 +6,7 @@ namespace EmbeddingWrapper;
 public static partial class TensorDisplay
 {
     /// <summary>Formats each element, in row-major order, padded to a common width.</summary>
-    /// <returns>The texts, and the width that PyTorch counts with when it fills a line.</returns>
+    /// <returns>The texts, and the width that PyTorch assumes when it fills a line.</returns>
     private static (string[] Items, int Width) Numbers(Tensor shown)
     {
         if (shown.is_floating_point())
@@ -35,7 +35,7 @@ public static partial class TensorDisplay
         return (Array.ConvertAll(items, item => item.PadLeft(width)), width);
     }
 
-    // Each widening is exact, so the texts are those of the element's own type.
+    // Each conversion to a wider type is exact, so the texts are those of the element's own type.
     private static T[] Read<T>(Tensor shown, ScalarType type) where T : unmanaged
     {
         using var values = shown.to(type, CPU).resolve_neg().flatten().data<T>();
@@ -50,7 +50,7 @@ public static partial class TensorDisplay
     }
 
     /// <summary>
-    /// One style for all numbers of a tensor, chosen by those that are finite and not zero; the others follow it and never
+    /// One style for all numbers of a tensor. The finite numbers that are not zero decide it; the others use it and never
     /// widen it.
     /// </summary>
     private readonly record struct FloatStyle(Notation Notation, int Width)
@@ -81,7 +81,7 @@ public static partial class TensorDisplay
                     return value.ToString("F4", CultureInfo.InvariantCulture);
                 default:
                     // Not a custom pattern: only the standard formats round the exact binary value. Their exponent has three
-                    // digits, Python's two where two are enough.
+                    // digits; Python's has two if two are enough.
                     string text = value.ToString("e4", CultureInfo.InvariantCulture);
                     int hundreds = text.Length - 3;
                     return text[hundreds] == '0' ? text.Remove(hundreds, 1) : text;

@@ -16,22 +16,22 @@ public static partial class TensorDisplay
     private const string Prefix = "tensor(";
 
     /// <summary>
-    /// The text that Python's <c>print(tensor)</c> gives with PyTorch's default options, character for character, with
-    /// <c>\n</c> between lines and in every culture: <c>tensor([[4.0000, 5.1000, 6.3000]])</c>.
+    /// The text that Python's <c>print(tensor)</c> gives with PyTorch's default options, character for character:
+    /// <c>tensor([[4.0000, 5.1000, 6.3000]])</c>. Lines end in <c>\n</c>, and the text is the same in every culture.
     /// </summary>
     /// <remarks>
     /// <para>
     /// One difference: for the result of a tracked operation PyTorch names the operation,
-    /// <c>grad_fn=&lt;EmbeddingBackward0&gt;</c>. TorchSharp does not give the name: <c>requires_grad=True</c> stands there.
+    /// <c>grad_fn=&lt;EmbeddingBackward0&gt;</c>. TorchSharp does not give the name, so the text has <c>requires_grad=True</c> there.
     /// </para>
     /// <para>
     /// A tensor of more than 1000 elements is shown by the first and last three of each long dimension. Only those are read
-    /// and fetched from the device, so the text of a table of any size takes no time or memory to speak of.
+    /// and fetched from the device, so the text of a large table takes little time and memory.
     /// </para>
     /// </remarks>
     /// <param name="tensor">
-    /// Any shape, strides, device and dtype, complex included; dense or sparse (COO). Not changed, not kept, and nothing is
-    /// tracked for gradients. A <see cref="Parameter"/> gets PyTorch's line <c>Parameter containing:</c> on top.
+    /// Any shape, strides, device and dtype, complex too; dense or sparse (COO). Not changed and not kept, and autograd tracks
+    /// nothing. The text of a <see cref="Parameter"/> begins with PyTorch's line <c>Parameter containing:</c>.
     /// </param>
     /// <returns>One or more lines, without a line end after the last.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="tensor"/> is null.</exception>
@@ -40,14 +40,14 @@ public static partial class TensorDisplay
     public static string Repr(this Tensor tensor)
     {
         Guard.ThrowIfNullOrDisposed(tensor);
-        string dtype = PythonText.DtypeName(tensor.dtype);
+        if (PythonText.DtypeName(tensor.dtype) is null) throw new NotSupportedException($"Repr shows no tensors of dtype {tensor.dtype}.");
         using DisposeScope scope = NewDisposeScope();
         Tensor data = tensor.detach();
         bool sparse = data.is_sparse;
         string text = sparse ? SparseText(data)
             : data.is_meta ? "..."
             : Elements(data, Prefix.Length);
-        text = WithSuffixes(Prefix + text, Suffixes(tensor, data, dtype), breakFirst: sparse);
+        text = WithSuffixes(Prefix + text, Suffixes(tensor, data), breakFirst: sparse);
         return tensor is Parameter ? $"Parameter containing:\n{text}" : text;
     }
 
@@ -65,21 +65,20 @@ public static partial class TensorDisplay
         }
     }
 
-    private static List<string> Suffixes(Tensor tensor, Tensor data, string dtype)
+    private static List<string> Suffixes(Tensor tensor, Tensor data)
     {
         bool hasElements = data.numel() > 0 && !data.is_meta;
         var suffixes = new List<string>();
 
         if (data.device_type != DeviceType.CPU) suffixes.Add($"device='{data.device}'");
 
-        // PyTorch leaves out what a reader, or torch.tensor(...), would take for granted.
+        // PyTorch leaves out what a reader, or torch.tensor(...), would assume.
         if (data.is_sparse || data.is_meta || !hasElements && data.dim() != 1) suffixes.Add($"size={PythonText.Tuple(data.shape)}");
         if (data.is_sparse && !data.is_meta) suffixes.Add($"nnz={data.SparseValues.size(0)}");
-        if (!IsImplied(data.dtype, hasElements || data.is_sparse)) suffixes.Add($"dtype=torch.{dtype}");
+        if (!IsImplied(data.dtype, hasElements || data.is_sparse)) suffixes.Add($"dtype={PythonText.Dtype(data.dtype)}");
         if (data.is_sparse) suffixes.Add("layout=torch.sparse_coo");
-        if (tensor.requires_grad) suffixes.Add("requires_grad=True");
-        if (data.has_names())
-            suffixes.Add($"names={PythonText.Tuple(Array.ConvertAll(data.names, name => name is null ? "None" : $"'{name}'"))}");
+        if (tensor.requires_grad) suffixes.Add($"requires_grad={PythonText.Of(true)}");
+        if (data.has_names()) suffixes.Add($"names={PythonText.Tuple(Array.ConvertAll(data.names, PythonText.Of))}");
         return suffixes;
     }
 
@@ -119,7 +118,7 @@ public static partial class TensorDisplay
     private static string Elements(Tensor data, int indent)
     {
         if (data.numel() == 0) return "[]";
-        if (data.has_names()) data = data.rename(null); // as_strided takes no named tensor
+        if (data.has_names()) data = data.rename(null); // as_strided refuses named tensors
         long[] shape = data.shape;
         bool summarize = data.numel() > Threshold;
         (string[] items, int width) = Numbers(summarize ? Edges(data) : data);
@@ -158,7 +157,7 @@ public static partial class TensorDisplay
     }
 
     /// <summary>
-    /// The first and last three of each long dimension. They are a 2 x 3 view of it: nothing is copied, however large it is.
+    /// The first and last three of each long dimension, as a 2 x 3 view of it. Nothing is copied.
     /// </summary>
     private static Tensor Edges(Tensor data)
     {

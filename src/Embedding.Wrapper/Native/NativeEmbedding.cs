@@ -6,11 +6,11 @@ using Engine = TorchSharp.Modules.Embedding;
 namespace EmbeddingWrapper.Native;
 
 /// <summary>
-/// libtorch's embedding op. TorchSharp exposes it only inside its own module, so this is such a module of width zero: it costs
-/// no memory and draws no random numbers, carries the options, and computes with whatever weight it is pointed at.
+/// libtorch's embedding op. TorchSharp exposes it only inside its own module. This class holds such a module of width zero: it costs
+/// no memory, draws no random numbers, carries the options, and computes with the weight that it is pointed at.
 /// </summary>
 /// <remarks>
-/// Not a field of type Module in <see cref="EmbeddingWrapper.Embedding"/>: TorchSharp registers such fields as children.
+/// <see cref="EmbeddingWrapper.Embedding"/> has no field of type Module for it, because TorchSharp registers such fields as children.
 /// </remarks>
 internal sealed class NativeEmbedding : IDisposable
 {
@@ -19,7 +19,7 @@ internal sealed class NativeEmbedding : IDisposable
     private readonly Engine _engine;
     private Parameter? _weight;
 
-    // paddingIdx is counted from the start already. libtorch compares it with the row count here alone, so the fewest rows do.
+    // paddingIdx already counts from the start. libtorch compares it with the row count only here, so the fewest possible rows are enough.
     public NativeEmbedding(long? paddingIdx, bool scaleGradByFreq, bool sparse)
     {
         long rows = (paddingIdx ?? 0) + 1;
@@ -27,17 +27,17 @@ internal sealed class NativeEmbedding : IDisposable
     }
 
     /// <summary>
-    /// The weight, through a handle of the engine's own: it is there until the engine is disposed, whatever becomes of the caller's object.
+    /// The weight, through a handle of the engine's own. It lives until the engine is disposed, even if the caller's object is disposed.
     /// </summary>
     public Tensor Weight => _weight!;
 
-    /// <summary>Computes with <paramref name="weight"/> from now on; it stays the caller's.</summary>
+    /// <summary>Makes <see cref="Forward"/> use <paramref name="weight"/>, which stays the caller's.</summary>
     public void PointAt(Parameter weight)
     {
         Parameter? previous = _engine.get_parameter(WeightName);
         _engine.weight = weight;
 
-        // TorchSharp has now registered the caller's object, and would dispose it with the engine: give it a handle of its own.
+        // TorchSharp has registered the caller's object and would dispose it with the engine, so the engine gets a handle of its own.
         Parameter handle = _engine.weight;
         handle.DetachFromDisposeScope();
         _engine.weight = handle;
@@ -49,7 +49,7 @@ internal sealed class NativeEmbedding : IDisposable
     public Tensor Forward(Tensor input)
     {
         Tensor output = _engine.forward(input);
-        GC.KeepAlive(input); // TorchSharp hands over a bare pointer, and the caller may hold no other reference
+        GC.KeepAlive(input); // TorchSharp passes a bare pointer, and the caller may hold no other reference
         return output;
     }
 

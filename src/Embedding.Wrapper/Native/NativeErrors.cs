@@ -1,15 +1,14 @@
 using System.Runtime.InteropServices;
-using System.Text.RegularExpressions;
 using static TorchSharp.torch;
 
 namespace EmbeddingWrapper.Native;
 
-/// <summary>The one place where libtorch's errors become .NET exceptions with PyTorch's texts.</summary>
-internal static partial class NativeErrors
+/// <summary>Turns libtorch's errors into .NET exceptions with PyTorch's texts.</summary>
+internal static class NativeErrors
 {
     private const string PaddingText = "Padding_idx must be within num_embedding"; // libtorch's own spelling
 
-    /// <summary>What a failed look-up is called: the value, the limit and the place come first, libtorch's error is inside.</summary>
+    /// <summary>The exception for a failed look-up. Its text begins with the value, the limit and the place; libtorch's error is inside.</summary>
     public static Exception Translate(ExternalException error, Tensor input, Tensor weight)
     {
         string text = FirstLine(error);
@@ -26,7 +25,7 @@ internal static partial class NativeErrors
         return Guard.BadIndex(input, weight) ?? Translate(error);
     }
 
-    /// <summary>An error of libtorch with nothing to add to its text.</summary>
+    /// <summary>The exception for any other error of libtorch, with libtorch's text.</summary>
     public static Exception Translate(ExternalException error)
     {
         string text = FirstLine(error);
@@ -35,7 +34,7 @@ internal static partial class NativeErrors
             : new InvalidOperationException(text, error);
     }
 
-    /// <summary>The last line of a TorchScript traceback, the first of any other error; type names as Python spells them.</summary>
+    /// <summary>The last line of a TorchScript traceback, or the first line of any other error. Type names are spelled as in Python.</summary>
     private static string FirstLine(ExternalException error)
     {
         const string interpreter = "The following operation failed in the TorchScript interpreter.";
@@ -44,9 +43,6 @@ internal static partial class NativeErrors
         if (text.StartsWith(interpreter, StringComparison.Ordinal))
             text = text[(text.LastIndexOf(lastLine, StringComparison.Ordinal) + lastLine.Length)..];
         text = text.Split('\n', 2)[0];
-        return CppTypeName().Replace(text, match => $"torch.{(match.Groups[1].Value == "CUDA" ? "cuda." : "")}{match.Groups[2]}Tensor");
+        return PythonText.WithTensorTypes(text);
     }
-
-    [GeneratedRegex(@"\b(CPU|CUDA)(Float|Double|Half|Byte|Char|Short|Int|Long)Type\b")]
-    private static partial Regex CppTypeName();
 }

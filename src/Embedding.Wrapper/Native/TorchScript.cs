@@ -5,10 +5,10 @@ using static TorchSharp.torch;
 namespace EmbeddingWrapper.Native;
 
 /// <summary>
-/// The libtorch ops that TorchSharp 0.107 does not expose, reached through TorchScript compiled once per process.
-/// A call costs about 3 µs more than one of TorchSharp's own, so what is called in a loop does not come here.
+/// The libtorch ops that TorchSharp 0.107 does not expose, called through TorchScript that is compiled once per process.
+/// A call costs about 3 µs more than a call of TorchSharp's own, so the plain look-up does not use it.
 /// </summary>
-/// <exception cref="ExternalException">Thrown by every member when libtorch refuses.</exception>
+/// <exception cref="ExternalException">Every member throws it when libtorch refuses.</exception>
 internal static class TorchScript
 {
     private const string Source = """
@@ -33,20 +33,20 @@ internal static class TorchScript
         def add_sparse_(tensor: Tensor, indices: Tensor, values: Tensor, alpha: float):
             tensor.add_(torch.sparse_coo_tensor(indices, values, tensor.size()), alpha=alpha)
 
-        """; // libtorch's parser wants the last line ended
+        """; // libtorch's parser needs a line end after the last line
 
     private static readonly Lazy<jit.CompilationUnit> Compiled = new(() => jit.compile(Source));
 
-    /// <summary><c>torch.embedding</c>, the raw op: a padding index of -1 is none, and no other is normalised.</summary>
+    /// <summary><c>torch.embedding</c>, the raw op: a padding index of -1 means none, and no other negative one is normalized.</summary>
     public static Tensor Embedding(Tensor weight, Tensor indices, long paddingIdx, bool scaleGradByFreq, bool sparse)
     {
-        // TorchSharp would make these scalars itself, and let the collector free them while libtorch still reads them.
+        // TorchSharp would make these scalars itself, and the garbage collector could free them while libtorch still reads them.
         using Scalar padding = paddingIdx;
         return (Tensor)Compiled.Value.invoke("embedding", weight, indices, padding, scaleGradByFreq, sparse);
     }
 
     /// <summary>
-    /// <c>torch.embedding_renorm_</c> with doubles: the native module narrows both numbers to 32 bits, Python does not.
+    /// <c>torch.embedding_renorm_</c> with doubles, as in Python. The native module narrows both numbers to 32 bits.
     /// </summary>
     public static void EmbeddingRenorm(Tensor weight, Tensor indices, double maxNorm, double normType)
     {
@@ -65,8 +65,8 @@ internal static class TorchScript
     }
 
     /// <summary>
-    /// <c>tensor.coalesce()</c>, of <c>-tensor</c> if asked: indices ascending, each once, the values of equal ones summed in the order
-    /// that libtorch's sort gives.
+    /// <c>tensor.coalesce()</c>, or <c>(-tensor).coalesce()</c>: each index once, in ascending order. The values of equal indices are summed
+    /// in the order that libtorch's sort gives.
     /// </summary>
     public static (Tensor Coalesced, Tensor Indices, Tensor Values) Coalesce(Tensor tensor, bool negate) =>
         ((Tensor, Tensor, Tensor))Compiled.Value.invoke("coalesce", tensor, negate);
