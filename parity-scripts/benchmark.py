@@ -1,7 +1,7 @@
 """PyTorch's half of the side-by-side benchmark in tests/Embedding.Wrapper.Benchmarks.
 
-Prints PyTorch's version, then answers each case (a line of JSON on standard input) with the fastest times in microseconds. The work
-is that of LookupCase.cs, StepCase.cs and LoadCase.cs; of the last, what the libraries that are installed can do.
+Prints PyTorch's version, then answers each case (a line of JSON on standard input) with the fastest times in microseconds. The cases
+are those of LookupCase.cs, StepCase.cs and LoadCase.cs. A file is loaded only with the libraries that are installed.
 """
 
 import json

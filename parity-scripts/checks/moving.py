@@ -14,7 +14,7 @@ import tempfile
 
 PAGE = pathlib.Path(__file__).resolve().parents[2] / "src/Embedding.Wrapper/docs/MOVING-FROM-PYTORCH.md"
 
-# Python, C#, what they give (nothing, a text, or an error's), the difference.
+# The cells: Python, C#, what both give (nothing, a text, or the text of an error), the difference.
 ROW = re.compile(r"\| `(?P<python>[^`]+)` \| `[^`]+` \| (?:(?P<raises>raises )?`(?P<text>[^`]+)` )?\| .*\|")
 
 

@@ -1,14 +1,14 @@
 #!/usr/bin/python3
-"""Files of pretrained vectors as Python's own libraries write and read them: goldens for tests/Embedding.Wrapper.Tests/Pretrained.
+"""Makes the goldens of tests/Embedding.Wrapper.Tests/Pretrained: files of pretrained vectors, as Python's libraries write and read them.
 
     parity-scripts/checks/pretrained.py write          writes the goldens
     parity-scripts/checks/pretrained.py check          makes them again and fails if a byte differs
     parity-scripts/checks/pretrained.py describe FILE  prints what safetensors reads from a file, as JSON
 
 The goldens come from three libraries: numpy (python3-numpy), gensim (python3-gensim) and safetensors (python3-safetensors with
-python3-torch; Debian 12 does not have it, with_pytorch_2.14.sh does). What a library that is not installed would give is left
-alone, and said. Nothing in a golden comes from C#. numpy 1.24.2 and 2.4.6 give the same bytes; the others are gensim 4.2.0 and
-safetensors 0.8.0.
+python3-torch; Debian 12 does not have it, with_pytorch_2.14.sh does). If a library is not installed, the script says so and leaves
+that library's goldens alone. Nothing in a golden comes from C#. numpy 1.24.2 and 2.4.6 give the same bytes; the others are gensim
+4.2.0 and safetensors 0.8.0.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ DATA = REPOSITORY / "tests/Embedding.Wrapper.Tests/Pretrained/Data"
 GLOVE = REPOSITORY / "src/Embedding.Wrapper.Repl/Data/glove.6B.100d.first2000.txt"
 
 
-# numpy: the float32 that a text becomes
+# numpy: the float32 that it reads from a text
 
 
 def decimal(value):
@@ -57,7 +57,8 @@ def number_texts():
     yield "16777217." + "0" * 800 + "1"
     for exponent in (-149, -140, -127, -126, -100, -24, -1, 0, 1, 10, 23, 24, 60, 103):
         for mantissa in (1, 3, 2**23 + 1, 2**24 - 1):
-            # The middle between two float32, itself and so little beside it that float64 does not see it: rounding once would.
+            # The middle between two float32, and two numbers so near to it that float64 does not tell them from it. A reader that
+            # rounds only once does.
             middle = (Fraction(mantissa) + Fraction(1, 2)) * Fraction(2) ** min(exponent, 103)
             for beside in (Fraction(0), Fraction(2) ** (exponent - 80), -(Fraction(2) ** (exponent - 80))):
                 yield decimal(middle + beside)

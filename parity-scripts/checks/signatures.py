@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""PyTorch's signatures: what tests/Embedding.Wrapper.Tests/ConventionTests.cs compares the parameters and defaults of C# with.
+"""Writes PyTorch's signatures. tests/Embedding.Wrapper.Tests/ConventionTests.cs compares the parameters and defaults of C# with them.
 
     parity-scripts/checks/signatures.py write    writes tests/Embedding.Wrapper.Tests/Signatures.verified.json
     parity-scripts/checks/signatures.py check    asks PyTorch again and fails if a byte differs
@@ -25,8 +25,8 @@ FUNCTIONS = {
     "torch.optim.Adagrad": torch.optim.Adagrad,
 }
 
-# What .NET does not have: how from_pretrained hands its table over, and choices between kernels that compute the same.
-# Any other parameter that PyTorch gets one day is a difference.
+# Parameters that .NET does not have: those by which from_pretrained passes its table on, and those that choose between kernels that
+# compute the same. Any other parameter that PyTorch adds counts as a difference.
 NOT_IN_DOTNET = {"_weight", "_freeze", "foreach", "fused", "differentiable"}
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""The guided tour on real PyTorch: the results that tests/Embedding.Wrapper.ReplTests compares the C# tour with.
+"""Runs the guided tour on real PyTorch. tests/Embedding.Wrapper.ReplTests compares the C# tour with the results.
 
     parity-scripts/checks/tour.py write    writes tests/Embedding.Wrapper.ReplTests/Tour.verified.txt
     parity-scripts/checks/tour.py check    runs the steps again and fails if a byte differs
@@ -12,7 +12,7 @@ import os
 import pathlib
 import sys
 
-# libtorch's vector kernels sum in an order that depends on the processor; with the plain ones the digits are the same everywhere.
+# libtorch's vector kernels sum in an order that depends on the processor. The plain kernels give the same digits everywhere.
 os.environ["ATEN_CPU_CAPABILITY"] = "default"
 
 import torch
@@ -58,7 +58,7 @@ def layer():
 
 
 def max_norm():
-    # A seed whose loss is not on the edge between two texts of four decimals.
+    # With this seed the loss is not on the edge between two texts of four decimals.
     step("max_norm: the look-up writes to the weight, so a use of the weight before it cannot be differentiated", seed=3)
     embedding = nn.Embedding(3, 5, max_norm=True)
     w = torch.randn((7, 5), requires_grad=True)
@@ -69,7 +69,7 @@ def max_norm():
     try:
         loss.backward()
     except RuntimeError as error:
-        # After the sentence comes a hint, whose words differ between the versions.
+        # The sentence is followed by a hint, which differs between the versions.
         show("RuntimeError: " + str(error).split(" Hint:")[0])
 
     step("max_norm with a clone of the weight: it can; and the two rows that were looked up now have norm 1", seed=3)

@@ -10,9 +10,9 @@ TABLE_LAYOUTS = (None, "transposed", "strided", "expanded", "narrowed")
 
 
 def pairwise(rng, **choices):
-    """Few combinations of the choices such that each two values of different choices meet at least once.
+    """Few combinations of the choices, in which any two values of different choices occur together at least once.
 
-    Greedy: of a handful of random combinations, again and again the one that has the most pairs not met yet.
+    The method is greedy: of a handful of random combinations, it takes the one with the most pairs that have not occurred yet.
     """
     names = list(choices)
     pairs = list(itertools.combinations(range(len(names)), 2))
@@ -34,7 +34,7 @@ def pairwise(rng, **choices):
 
 
 def distinct(scenarios):
-    """Cases that fall together (a 0-d tensor has but one layout) are shown once."""
+    """Leaves out repeated cases: a 0-d tensor, for example, has only one layout."""
     seen = set()
     for scenario in scenarios:
         if scenario.name not in seen:
@@ -43,12 +43,12 @@ def distinct(scenarios):
 
 
 def given(case, *names):
-    """The options of a case that are set: what is left out takes the default."""
+    """The options of a case that are set. The others keep their defaults."""
     return {name: case[name] for name in names if case[name] is not None and case[name] is not False}
 
 
 def told(options):
-    """A scenario's name says the options that are set: `, padding_idx=1, sparse`."""
+    """The options that are set, as text for a scenario's name: `, padding_idx=1, sparse`."""
     return "".join(f", {name}" if option is True else f", {name}={option}" for name, option in options.items())
 
 
@@ -62,14 +62,14 @@ def possible(layout, shape):
 
 
 def memory_text(case):
-    """How a case's tensors lie where they are not row-major: `, table strided, indices transposed`."""
+    """The layouts of a case that are not row-major, as text for its name: `, table strided, indices transposed`."""
     layouts = {"table": case.get("table_layout"), "gradient": case.get("gradient"),
                "indices": possible(case.get("index_layout"), case["shape"])}
     return "".join(f", {what} {layout}" for what, layout in layouts.items() if layout)
 
 
 def tensor(name, value, layout=None):
-    """A `tensor` step whose data is what the layout can hold: equal rows when expanded."""
+    """A `tensor` step. Its data fits the layout: an expanded tensor has equal rows."""
     shape, layout = value["shape"], possible(layout, value["shape"])
     if layout in ("expanded", "expanded_columns") and value["data"]:
         texts = " ".join(value["data"]).split()

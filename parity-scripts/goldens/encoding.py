@@ -1,4 +1,4 @@
-"""Tensors and numbers to the goldens' text and back, bit for bit."""
+"""Converts tensors and numbers to the goldens' text and back, bit for bit."""
 
 import math
 import struct
@@ -6,7 +6,7 @@ import struct
 import torch
 
 # dtype: (struct code of the number, struct code of its bits, bits of the default NaN, integer dtype of the same width).
-# struct has no bfloat16: it is the upper half of a float32.
+# struct has no bfloat16, which is the upper half of a float32.
 FLOATS = {
     "float16": ("<e", "<H", 0x7E00, torch.int16),
     "bfloat16": (None, "<H", 0x7FC0, torch.int16),
@@ -28,7 +28,7 @@ def float_bits(number, dtype):
         return (wide + 0x7FFF + ((wide >> 16) & 1)) >> 16
     try:
         packed = struct.pack(code, number)
-    except OverflowError:  # struct refuses what rounds to infinity
+    except OverflowError:  # struct refuses a number that rounds to infinity
         packed = struct.pack(code, math.copysign(math.inf, number))
     return struct.unpack(bits_code, packed)[0]
 
@@ -121,7 +121,7 @@ def decode_sparse(value):
 
 
 def decode_tensor(value):
-    """A row-major (or sparse) tensor that does not require a gradient; the replay lays it out."""
+    """A row-major or sparse tensor that does not require a gradient. The replay gives it its layout."""
     if "layout" in value:
         return decode_sparse(value)
     dtype, shape, texts = value["dtype"], value["shape"], texts_of(value)
@@ -137,7 +137,7 @@ def decode_tensor(value):
 
 
 def encode_number(number):
-    """JSON has no infinity and no NaN: those are strings."""
+    """JSON has no infinity and no NaN, so they become strings."""
     if isinstance(number, float) and not math.isfinite(number):
         return text_of(number, "float64")
     return number

@@ -2,12 +2,12 @@
 """Draws scenarios at random and writes them in the goldens' own format: `fuzz.py SEED COUNT FOLDER`.
 
 The parity suite replays them: EMBEDDING_WRAPPER_GOLDENS=FOLDER dotnet test --project tests/Embedding.Wrapper.ParityTests
---filter-class "*.ParityTests". The same seed draws the same scenarios on every PyTorch. What two versions of PyTorch, or .NET on
-purpose, do differently is not drawn: the README's table of differences has it. Where 1.13.1 gives another last bit, or refuses what
-is drawn (to step on a gradient without entries, for instance), the scenario is left out there.
+--filter-class "*.ParityTests". The same seed draws the same scenarios on every PyTorch. Nothing is drawn that two versions of
+PyTorch do differently, or that .NET does differently on purpose: the README's table of differences lists it. If 1.13.1 gives another
+last bit, or refuses a step (for example an optimizer step on a gradient without entries), the scenario is left out there.
 """
 
-import generate as goldens  # first: it decides which kernels PyTorch uses
+import generate as goldens  # comes first, because it decides which kernels PyTorch uses
 
 import pathlib
 import sys
@@ -30,7 +30,7 @@ NORMS = (2.0, 2.0, 1.0, 3.0, 0.5, float("inf"))
 
 
 class Story:
-    """One layer, what happens to it, and what it looks like after each event."""
+    """One layer, the events that happen to it, and its state after each event."""
 
     def __init__(self, rng):
         self.rng = rng
@@ -40,7 +40,7 @@ class Story:
         self.max_norm = rng.choice(NUMBERS) if rng.random() < 0.3 and self.dtype in FULL and self.columns else None
         self.learns = True
         self.writable = True
-        self.newer_bits = False  # 1.13.1's are others
+        self.newer_bits = False  # 1.13.1 gives other last bits
         self.steps = []
 
     def options(self):
@@ -74,7 +74,7 @@ class Story:
         else:
             self.learns = self.rng.random() < 0.8
             layout = self.rng.choice((None, None, *TABLE_LAYOUTS))
-            layout = None if layout == "expanded" and self.learns else layout  # rows in one place cannot be written apart
+            layout = None if layout == "expanded" and self.learns else layout  # rows that share memory cannot learn apart
             self.writable = layout != "expanded"
             self.steps += [tensor("w", ugly(self.rng, (self.rows, self.columns), self.dtype), layout),
                            do.from_pretrained("m", "w", freeze=not self.learns, **self.options())]
@@ -102,7 +102,7 @@ class Story:
                        do.functional("z", "i", "t", **self.options()), do.show("t")]
 
     def learn(self):
-        # The sum of 16-bit gradients of a repeated backward pass is not a matter on which versions agree: see G17.
+        # Versions do not agree on the sum of 16-bit gradients of repeated backward passes: see G17.
         if self.kind or self.dtype not in FULL or self.rng.random() < 0.5:
             self.steps.append(do.zero_grad("m"))
         shape = self.rng.choice(SHAPES[1:])
@@ -129,7 +129,7 @@ class Story:
         if self.rng.random() < 0.4:
             self.steps += [do.tensor("b", value(self.rng.choice(WRONG_DTYPES), [0, 1])), do.forward("m", "b", raises=True), do.show("m.weight")]
             return
-        # Alone, and with max_norm not one that could count from the end: PyTorch rescales rows before it finds the bad index.
+        # One index, which with max_norm must not count from the end of the table: PyTorch rescales rows before it finds a bad index.
         negative = -1 if self.max_norm is None else -self.rows - 2
         bad = self.rng.choice((negative, -self.rows - 1, self.rows, self.rows + 5, 2**40))
         self.steps.append(do.tensor("b", value("int64", [bad])))

@@ -3,7 +3,7 @@
 
 import os
 
-os.environ["ATEN_CPU_CAPABILITY"] = "default"  # read when torch is imported: see the README's last paragraph
+os.environ["ATEN_CPU_CAPABILITY"] = "default"  # read when torch is imported: see the end of the README
 
 import argparse
 import difflib
@@ -18,7 +18,7 @@ from replay import Replay
 
 HERE = pathlib.Path(__file__).resolve().parent
 GOLDENS = HERE.parents[1] / "tests" / "Embedding.Wrapper.ParityTests" / "Goldens"
-REFERENCE = "2.14.1"  # undeclared exceptions are faults there; where versions differ, its results are the golden
+REFERENCE = "2.14.1"  # its undeclared exceptions are faults; where versions differ, the golden has its results
 VERSIONS = ["1.13.1", REFERENCE]
 
 
@@ -52,7 +52,7 @@ def generate(family):
 
 
 def render(golden):
-    """One step a line."""
+    """The text of a golden, with one step a line."""
     def line(value):
         return json.dumps(value, ensure_ascii=True, allow_nan=False)
 
@@ -123,7 +123,7 @@ def expected_text(family, fresh, held, faults):
 
 
 def difference(name, text, expected, most=40):
-    """A step is one long line: of two that differ, the part from shortly before the first difference on."""
+    """A diff. A step is one long line, so of two lines that differ only the part around the first difference is shown."""
     fresh = f"PyTorch {version()}"
     lines = list(difflib.unified_diff(text.splitlines(), expected.splitlines(), name, fresh, lineterm="", n=1))
     starts = [0] * len(lines)
@@ -163,7 +163,7 @@ def main():
         commands.add_parser(command, help=help_text).add_argument("folder", type=pathlib.Path)
     commands.add_parser("check", help="compare the goldens with this PyTorch")
     arguments = parser.parse_args()
-    torch.set_num_threads(1)  # the order of a sum must not hang on the number of cores
+    torch.set_num_threads(1)  # the order of a sum must not depend on the number of cores
     if arguments.command == "check":
         return check()
     return (write if arguments.command == "write" else merge)(arguments.folder)

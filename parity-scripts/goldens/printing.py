@@ -10,7 +10,7 @@ def printed(name, proves, given, layout=None, before=()):
 
 
 def listed(proves, dtype, nested, requires_grad=False):
-    """A tensor that its own name shows."""
+    """A tensor whose numbers are the name of the scenario."""
     text = str(nested).replace("'", "")
     return printed(f"{dtype} {text}{' that requires grad' if requires_grad else ''}", proves,
                    value(dtype, nested, requires_grad=requires_grad))

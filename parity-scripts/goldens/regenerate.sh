@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Writes the goldens anew from both versions, then checks them with both. Those of safetensors need the newer Debian.
+# Writes the goldens again from both versions, then checks them with both. Only the newer Debian can make those of safetensors.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-results=parity-scripts/goldens/.results # inside the repository, which is all that the other Debian sees
+results=parity-scripts/goldens/.results # inside the repository, because the other Debian sees nothing else
 trap 'rm -rf "$results"' EXIT
 generate=("${PYTHON:-/usr/bin/python3}" -B parity-scripts/goldens/generate.py)
 with_2_14=parity-scripts/with_pytorch_2.14.sh

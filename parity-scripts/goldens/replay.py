@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from encoding import DTYPES, decode_number, decode_tensor, encode
 from steps import OPTIONS
 
-FILLER = 113  # between the elements of a spaced-out tensor: a reader that ignores strides shows it
+FILLER = 113  # between the elements of a spaced-out tensor, where a reader that ignores strides would find it
 
 OPS = {
     "sum": torch.sum, "square": torch.square, "exp": torch.exp, "clone": torch.clone, "detach": torch.Tensor.detach,
@@ -21,7 +21,7 @@ OPS = {
 
 
 def lay_out(plain, layout):
-    """The same values (for the expanded layouts: the first ones) in other memory, or as what a golden cannot write out."""
+    """The values in another memory layout, or a tensor that a golden cannot write out. Expanded layouts repeat the first values."""
     if layout == "transposed":
         return plain.transpose(-1, -2).contiguous().transpose(-1, -2)
     if layout == "strided":
@@ -44,13 +44,13 @@ def lay_out(plain, layout):
 
 
 class Replay:
-    """One scenario's names and, for each kind of step, a method that returns its result."""
+    """Holds the names of one scenario, and has a method for each kind of step that returns the result."""
 
     def __init__(self):
         self.names = {}
 
     def run(self, scenario):
-        """The filled-in steps, and what was not as declared."""
+        """Returns the steps with their results, and a list of what was not as declared."""
         steps, surprises = [], []
         usual = torch.get_default_dtype()
         try:
@@ -71,7 +71,7 @@ class Replay:
                 result = getattr(self, "do_" + step.do.rstrip("_"))(**{self.keyword(n): v for n, v in arguments.items()})
         except Exception as exception:
             text = str(exception)
-            if step.do != "load_state_dict":  # the only message whose further lines are part of the contract
+            if step.do != "load_state_dict":  # the further lines of other messages are not part of the contract
                 text = text.partition("\n")[0]
             raised = {"raises": {"type": type(exception).__name__, "text": text}}
             return raised, None if step.raises else f"raised {raised['raises']}"
@@ -91,7 +91,7 @@ class Replay:
         return torch.no_grad() if step.arguments.get("no_grad") else contextlib.nullcontext()
 
     def at(self, path):
-        """Reads `m.weight.grad`; a number names a module of a Sequential, `state` what an optimizer keeps."""
+        """Reads a path: `m.weight.grad`. A number in it names a module of a Sequential, `state` the state of an optimizer."""
         first, *rest = path.split(".")
         found = self.names[first]
         if rest[:1] == ["state"]:
@@ -102,7 +102,7 @@ class Replay:
 
     @staticmethod
     def kept(optimizer, parameter, name):
-        """None, or step 0, where the optimizer has nothing yet."""
+        """Reads the state of an optimizer: None, or 0 for `step`, if there is nothing yet."""
         value = optimizer.state.get(parameter, {}).get(name)
         return int(value or 0) if name == "step" else value  # Adagrad counts in a float tensor
 
@@ -154,7 +154,7 @@ class Replay:
 
     @staticmethod
     def with_betas(options, beta1, beta2):
-        """PyTorch's option is the pair; the goldens have one option for each half."""
+        """Joins the goldens' two options to PyTorch's one, which is a pair."""
         others = {name: value for name, value in options.items() if name not in ("beta1", "beta2")}
         return {**others, "betas": (options.get("beta1", beta1), options.get("beta2", beta2))}
 
@@ -263,7 +263,7 @@ class Replay:
 
     @contextlib.contextmanager
     def same_parameters(self, of):
-        """PyTorch's promise, on which an optimizer built earlier rests; broken, it is no result but a wrong document."""
+        """Asserts that the parameters stay the same objects: PyTorch promises it, and optimizers depend on it."""
         before = list(self.at(of).parameters())
         yield
         after = list(self.at(of).parameters())

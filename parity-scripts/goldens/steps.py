@@ -7,7 +7,7 @@ from encoding import encode_number
 
 OPTIONS = ("padding_idx", "max_norm", "norm_type", "scale_grad_by_freq", "sparse")
 
-# Of the optimizers and of their groups. All but the flags are doubles.
+# The options of the optimizers and of their groups. All but the flags are doubles.
 OPTIMIZERS = {
     "sgd": ("lr", "momentum", "dampening", "weight_decay", "nesterov", "maximize"),
     "sparse_adam": ("lr", "beta1", "beta2", "eps", "maximize"),
@@ -96,7 +96,7 @@ class Scenario:
 
 
 class Do:
-    """`do.<step>(...)`; `as` and `from`, which Python keeps for itself, are given by position or as `as_`, `from_`.
+    """Makes steps: `do.<step>(...)`. `as` and `from` are keywords of Python: give them by position, or as `as_` and `from_`.
 
     gives=False leaves a result out (it is not portable), gives=True asks an `op` for its result, raises=True expects an
     exception, and because="..." with text="..." says that .NET raises with a text of its own.

@@ -12,7 +12,7 @@ def table(weight, module="m", layout=None, **options):
 
 
 def backward(index, gradient=None, module="m"):
-    """A look-up and its backward pass; without a gradient that of the sum, which is ones in expanded memory."""
+    """A look-up and its backward pass. Without `gradient`, the sum sends back ones in expanded memory."""
     steps = [do.tensor("i", index if isinstance(index, dict) else indices(index)), do.forward(module, "i", "y", gives=False)]
     if gradient is None:
         return [*steps, do.op("sum", ["y"], "s"), do.backward("s")]
@@ -24,7 +24,7 @@ def state(kind, optimizer="o", weight="m.weight"):
 
 
 def stepped(kind, *weights, optimizer="o"):
-    """An optimizer step, and everything that it may change; of kind None only the weights."""
+    """An optimizer step, and everything that it may change. If `kind` is None, only the weights are shown."""
     steps = [do.step(optimizer)]
     for weight in weights or ("m.weight",):
         steps += [do.show(weight), *(state(kind, optimizer, weight) if kind else [])]
@@ -32,13 +32,13 @@ def stepped(kind, *weights, optimizer="o"):
 
 
 def trained(kind, batches, shown=True):
-    """For each batch, an index and a gradient, a step."""
+    """A step for each batch, which is an index and a gradient."""
     return [step for index, gradient in batches
             for step in (do.zero_grad("o"), *backward(index, gradient), *stepped(kind if shown else None))]
 
 
 def drawn_batches(rng, rows, columns, sizes=(4, 1, 5), dtype="float32"):
-    """Batches of so many random rows, with gradients whose every operation rounds."""
+    """Batches of random rows, of the given sizes, with gradients for which every operation rounds."""
     return [([rng.randrange(rows) for _ in range(size)], ugly(rng, (size, columns), dtype)) for size in sizes]
 
 

@@ -9,7 +9,7 @@ ALL_FLOATS = tuple(FLOATS)
 
 
 def seeded(*key):
-    """Data that depends on nothing but the scenario it is for, so that a new scenario moves no other one's numbers."""
+    """A generator that depends only on the scenario it is for, so that a new scenario does not change the numbers of others."""
     return random.Random("/".join(map(str, key)))
 
 
@@ -22,7 +22,7 @@ def shape_of(nested):
 
 
 def value(dtype, nested, shape=None, requires_grad=False):
-    """Of nested lists of numbers; of a flat list when `shape` is given."""
+    """A tensor from nested lists of numbers, or from a flat list if `shape` is given."""
     shape = list(shape_of(nested) if shape is None else shape)
     texts = [text_of(number, dtype) for number in flattened(nested)]
     assert len(texts) == math.prod(shape), (nested, shape)
@@ -31,20 +31,20 @@ def value(dtype, nested, shape=None, requires_grad=False):
 
 
 def arange(dtype, shape, start=0, step=1, requires_grad=False):
-    """Written short: for the tensors that are too big to be shown whole."""
+    """A short form for tensors that are too big to write out: start, start + step, ..."""
     flag = {"requires_grad": True} if requires_grad else {}
     return {"dtype": dtype, "shape": list(shape), **flag, "arange": [start, step]}
 
 
 def runs(dtype, shape, *runs, requires_grad=False):
-    """Written short: `(1000, "1e-09")`, or `(500, "0 1")`, one after the other."""
+    """A short form for big tensors: runs such as `(1000, "1e-09")` or `(500, "0 1")`, one after the other."""
     flag = {"requires_grad": True} if requires_grad else {}
     assert sum(times * len(texts.split()) for times, texts in runs) == math.prod(shape), (shape, runs)
     return {"dtype": dtype, "shape": list(shape), **flag, "runs": [list(run) for run in runs]}
 
 
 def sparse(indices, values, shape, coalesced=False, requires_grad=False):
-    """`indices` and `values` are values themselves: [sparse dimensions, n] int64, and [n, the dense dimensions]."""
+    """A sparse tensor. `indices` are int64 of shape [sparse dimensions, n]; `values` have the shape [n, the dense dimensions]."""
     flag = {"requires_grad": True} if requires_grad else {}
     return {"layout": "sparse_coo", "dtype": values["dtype"], "shape": list(shape), **flag, "coalesced": coalesced,
             "indices": indices, "values": values}
@@ -55,7 +55,7 @@ def indices(nested, dtype="int64", shape=None):
 
 
 def counting(rows, columns, dtype="float32", requires_grad=False):
-    """0, 1, 2, ...: a reader sees at once which row a result came from."""
+    """A table of 0, 1, 2, ..., in which a reader sees at once which row a result came from."""
     return value(dtype, list(range(rows * columns)), [rows, columns], requires_grad)
 
 
@@ -64,7 +64,7 @@ def ones(shape, dtype="float32"):
 
 
 def ugly_number(rng):
-    """A number with a full mantissa, seldom of another order of magnitude: sums of these round at every step."""
+    """A number with a full mantissa, so that sums round at every step. Some are of another order of magnitude."""
     return rng.uniform(-3, 3) * rng.choice((1, 1, 1, 0.01, 30))
 
 
@@ -73,5 +73,5 @@ def ugly(rng, shape, dtype="float32", requires_grad=False):
 
 
 def drawn(rng, rows, shape, dtype="int64"):
-    """Indices into a table of `rows` rows."""
+    """Random indices into a table of `rows` rows."""
     return value(dtype, [rng.randrange(rows) for _ in range(math.prod(shape))], shape)

@@ -6,14 +6,14 @@ using static TorchSharp.torch;
 
 namespace EmbeddingWrapper.Benchmarks;
 
-/// <summary>A file of pretrained vectors: loaded whole, or, if it is of the safetensors format, opened and one row looked up.</summary>
+/// <summary>A file of pretrained vectors. Text and binary files are loaded whole; a safetensors file is opened and one row is looked up.</summary>
 internal sealed record LoadCase(string Format, string Path, int Threads) : ICase
 {
     private const int Rounds = 4;
 
     public string Kind => "load";
 
-    /// <summary>The fastest round, in microseconds; the file is in the page cache.</summary>
+    /// <summary>The fastest round in microseconds, with the file in the page cache.</summary>
     public Dictionary<string, double> Measure()
     {
         double best = double.MaxValue;

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace EmbeddingWrapper.Benchmarks;
 
-/// <summary>A look-up of other random rows each time: the same batch again and again would come from the cache.</summary>
+/// <summary>Looks up other random rows each time, because a repeated batch would come from the processor's cache.</summary>
 internal sealed record LookupCase(long Rows, long Width, long Batch, int Rounds, int Threads) : ICase
 {
     private const int Batches = 20;
@@ -42,7 +42,7 @@ internal sealed record LookupCase(long Rows, long Width, long Batch, int Rounds,
 
     private double Fastest(Action<int> look)
     {
-        // A short look-up is timed in runs, so that the clock does not count.
+        // A short look-up is timed in runs, so that the cost of reading the clock does not matter.
         int run = Batch < 1000 ? 1000 / (int)Batch + Batches : Batches;
         double best = double.MaxValue;
         for (int round = 0; round < Rounds; round++)
@@ -54,7 +54,7 @@ internal sealed record LookupCase(long Rows, long Width, long Batch, int Rounds,
         return best;
     }
 
-    /// <summary>What the memory allows: no checks, rows fetched ahead, one copy each.</summary>
+    /// <summary>The fastest that the memory allows: no checks, rows are prefetched, each row is copied once.</summary>
     private unsafe void CopyRows(Tensor table, long[] indices, float[] rows)
     {
         long bytes = Width * sizeof(float);

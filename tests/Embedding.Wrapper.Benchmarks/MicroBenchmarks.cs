@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace EmbeddingWrapper.Benchmarks;
 
-/// <summary>Ours and TorchSharp's own layer, call by call: time, and what each leaves to the garbage collector.</summary>
+/// <summary>Compares calls of our layer and of TorchSharp's: the time, and the managed memory that each call allocates.</summary>
 [MemoryDiagnoser]
 public class MicroBenchmarks
 {

@@ -2,8 +2,9 @@ using System.Globalization;
 using BenchmarkDotNet.Running;
 using EmbeddingWrapper.Benchmarks;
 
-// Without arguments, or with a number of turns: the tables of the README, PyTorch and this library side by side.
-// PYTHON names the interpreter with PyTorch in it (default: python3), for loading also numpy, gensim and safetensors. With "micro" and its arguments: BenchmarkDotNet.
+// Without arguments, or with a number of turns, this prints the tables of the README: PyTorch and this library side by side.
+// PYTHON names the interpreter that has PyTorch; the default is python3. Loading also uses its numpy, gensim and safetensors.
+// With "micro" and further arguments, this runs BenchmarkDotNet.
 if (args is ["micro", ..])
 {
     BenchmarkSwitcher.FromAssembly(typeof(MicroBenchmarks).Assembly).Run(args[1..]);

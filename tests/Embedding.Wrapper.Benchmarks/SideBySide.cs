@@ -3,19 +3,19 @@ using System.Text.Json;
 
 namespace EmbeddingWrapper.Benchmarks;
 
-/// <summary>The same work for PyTorch and for this library.</summary>
+/// <summary>A piece of work that PyTorch and this library both do.</summary>
 internal interface ICase
 {
-    /// <summary>What benchmark.py knows it by.</summary>
+    /// <summary>The name of the work in benchmark.py.</summary>
     string Kind { get; }
 
-    /// <summary>What this library takes, by name, in microseconds.</summary>
+    /// <summary>The times of this library in microseconds, by name.</summary>
     Dictionary<string, double> Measure();
 }
 
 /// <summary>
-/// PyTorch and this library take turns at the same work, each in a process of its own; of all turns the fastest counts. So a machine
-/// whose speed drifts does not favour one of them.
+/// PyTorch and this library take turns at the same work, each in a process of its own, and the fastest turn counts. A machine whose
+/// speed drifts then favours neither of them.
 /// </summary>
 internal sealed class SideBySide : IDisposable
 {

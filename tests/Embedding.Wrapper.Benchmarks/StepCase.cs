@@ -6,7 +6,7 @@ using Adagrad = EmbeddingWrapper.Optim.Adagrad;
 
 namespace EmbeddingWrapper.Benchmarks;
 
-/// <summary>One training round on a sparse gradient: zero_grad, forward, backward, step. Each round looks other random rows up.</summary>
+/// <summary>One training round on a sparse gradient: zero_grad, forward, backward, step. Each round looks up other random rows.</summary>
 internal sealed record StepCase(string Optimizer, long Rows, long Width, long Batch, int Rounds, int Threads) : ICase
 {
     private const int Batches = 20;
@@ -25,7 +25,8 @@ internal sealed record StepCase(string Optimizer, long Rows, long Width, long Ba
         for (int i = 0; i < Rounds + Batches; i++)
         {
             long start = Stopwatch.GetTimestamp();
-            embedding.zero_grad(); // gradients become null, as in PyTorch; TorchSharp's SGD would fill them and the next ones be appended
+            // This sets gradients to null, as PyTorch does. TorchSharp's SGD fills them with zeros, and appends the next entries.
+            embedding.zero_grad();
             using (Tensor found = embedding.forward(batches[i % Batches])) found.backward([upstream]);
             long middle = Stopwatch.GetTimestamp();
             optimizer.step();

@@ -2,7 +2,7 @@ using System.Text.RegularExpressions;
 
 namespace EmbeddingWrapper.PackageTests;
 
-/// <summary>The pages on moving here: their lines compile against the packages, run, and give what they say.</summary>
+/// <summary>Every line of the pages on moving here compiles against the packages, runs, and gives what its row says.</summary>
 public partial class MovingPagesTests(Workspace workspace)
 {
     private const string FromPyTorch = "src/Embedding.Wrapper/docs/MOVING-FROM-PYTORCH.md";
@@ -17,7 +17,7 @@ public partial class MovingPagesTests(Workspace workspace)
         workspace.Write("Moving/Moving.csproj", NewUserTests.Project(
             "Exe", NewUserTests.Package("Embedding.Wrapper.Pretrained", workspace.Version), NewUserTests.Package("libtorch-cpu")));
 
-        // TorchSharp's column comes before the other one, which reads its file.
+        // TorchSharp's column runs first, because the other column reads a file that it writes.
         workspace.Write("Moving/Program.cs", $$"""
             {{usings}}
             {
@@ -68,7 +68,7 @@ public partial class MovingPagesTests(Workspace workspace)
     private static string Statement(string line, string gives) =>
         gives.Length > 0 ? $"Show(\"\"\"{line}\"\"\", () => {line});" : $"{line.TrimEnd(';')};";
 
-    // The end of a cell: the code in the cells has no bars of its own.
+    // Matches the end of a cell. The code in the cells contains no bars.
     [GeneratedRegex(@" \|(?= |$)")]
     private static partial Regex Bar();
 }

@@ -1,6 +1,6 @@
 namespace EmbeddingWrapper.PackageTests;
 
-/// <summary>The packages as a developer gets them who has never seen this repository.</summary>
+/// <summary>The packages as they reach a developer who has never seen this repository.</summary>
 public class NewUserTests(Workspace workspace)
 {
     private const string ConsoleApp = "Console";
@@ -121,7 +121,7 @@ public class NewUserTests(Workspace workspace)
         Assert.Equal(ReadmeExample.Output, workspace.Dotnet("App", "run"));
     }
 
-    /// <summary>dotnet new console, then what the README says to add, then its example; once for the tests that use it.</summary>
+    /// <summary>Runs dotnet new console, adds what the README says to add, and writes its example. The tests share the app.</summary>
     private void CreateConsoleApp()
     {
         if (Directory.Exists(Path.Combine(workspace.Root, ConsoleApp))) return;
@@ -136,7 +136,7 @@ public class NewUserTests(Workspace workspace)
         Assert.Equal(2, commands.Length);
         foreach (string command in commands)
         {
-            // By the day this is run a newer one may be public.
+            // A newer version may be public when this runs.
             string[] version = command.Contains("--version") ? [] : ["--version", workspace.Version];
             workspace.Dotnet(project, [.. command.Split(' ')[1..], .. version]);
         }

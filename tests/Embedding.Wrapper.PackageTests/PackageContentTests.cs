@@ -90,7 +90,7 @@ public sealed class PackageContentTests(Workspace workspace)
         Assert.Contains(EmbeddedSource, Encoding.Latin1.GetString(database));
     }
 
-    // The GUID of portable PDB's "embedded source", 0E8A571B-6926-466E-B4AD-8AB04611F5FE, as it is stored.
+    // The GUID that marks embedded sources in a portable PDB, as its bytes are stored: 0E8A571B-6926-466E-B4AD-8AB04611F5FE.
     private static string EmbeddedSource => Encoding.Latin1.GetString(new Guid("0E8A571B-6926-466E-B4AD-8AB04611F5FE").ToByteArray());
 
     private IEnumerable<string> Files(string id)

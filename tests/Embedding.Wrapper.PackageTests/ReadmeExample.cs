@@ -2,7 +2,7 @@ using System.Text.RegularExpressions;
 
 namespace EmbeddingWrapper.PackageTests;
 
-/// <summary>The README's example, its first C# block, and what its comments say that it prints.</summary>
+/// <summary>The README's first example in C#, and the output that its comments promise.</summary>
 internal static partial class ReadmeExample
 {
     public static string Code { get; } = Repository.Blocks("README.md", "csharp").First();

@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 
 namespace EmbeddingWrapper.PackageTests;
 
-/// <summary>The files of this repository, for what its pages and its build say.</summary>
+/// <summary>Reads this repository's pages and build files.</summary>
 internal static partial class Repository
 {
     public static string Root { get; } = Path.GetFullPath(Path.Combine(Path.GetDirectoryName(ThisFile())!, "../.."));

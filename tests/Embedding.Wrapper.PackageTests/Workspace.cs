@@ -9,9 +9,10 @@ using System.Text.RegularExpressions;
 namespace EmbeddingWrapper.PackageTests;
 
 /// <summary>
-/// A temporary folder with a feed that holds the packages, packed once, and a package cache of its own, empty at the start: the
-/// place of a developer who has never seen the package. The machine's package folder only saves downloads: NuGet looks there for
-/// what the new cache lacks. EMBEDDING_WRAPPER_EMPTY_CACHE=1 goes without it, and downloads libtorch anew.
+/// A temporary folder that stands for the machine of a developer who has never seen the packages. It has a feed with the packages,
+/// which are packed once, and a package cache of its own, which is empty at the start. NuGet reads a package that this cache lacks from
+/// the machine's own package folder, which only saves downloads. EMBEDDING_WRAPPER_EMPTY_CACHE=1 turns that off: libtorch is then
+/// downloaded again.
 /// </summary>
 public sealed partial class Workspace : IDisposable
 {
@@ -26,13 +27,13 @@ public sealed partial class Workspace : IDisposable
             Path.Combine(Path.GetTempPath(), Prefix + Environment.ProcessId.ToString(CultureInfo.InvariantCulture))).FullName;
         Feed = Directory.CreateDirectory(Path.Combine(Root, "feed")).FullName;
 
-        // Beside the machine's own sources. What is listed here is found by every project below the folder.
+        // Adds the feed to the machine's own sources, for every project below the folder.
         Write("nuget.config", $"""
             <configuration><packageSources><add key="embedding-wrapper" value="{Feed}" /></packageSources></configuration>
             """);
         File.Copy(Path.Combine(Repository.Root, "global.json"), Path.Combine(Root, "global.json"));
 
-        // libtorch is 480 MB for each platform: links instead of copies. Publishing copies all the same.
+        // libtorch is 480 MB for each platform, so builds link to it instead of copying it. Publishing still copies.
         Write("Directory.Build.props", """
             <Project><PropertyGroup>
               <CreateSymbolicLinksForCopyLocalIfPossible>true</CreateSymbolicLinksForCopyLocalIfPossible>
@@ -59,8 +60,8 @@ public sealed partial class Workspace : IDisposable
         File.WriteAllText(path, text);
     }
 
-    /// <summary>Runs a command line below the root; the test fails if the command does, and if a restore complains.</summary>
-    /// <returns>What the command wrote to the standard output, its lines ended by \n.</returns>
+    /// <summary>Runs a command line below the root. The test fails if the command fails or a restore gives a warning.</summary>
+    /// <returns>What the command wrote to the standard output, with \n after each line.</returns>
     public string Run(string folder, string command, params string[] arguments)
     {
         _ = _packages.Value;
@@ -94,16 +95,16 @@ public sealed partial class Workspace : IDisposable
             RedirectStandardError = true,
         };
 
-        // A test runs inside `dotnet test`: its build's settings are not a new user's.
+        // A test runs inside `dotnet test`, whose build settings a new user would not have.
         foreach (string name in start.Environment.Keys.Where(IsOfThisBuild).ToArray()) start.Environment.Remove(name);
         if (folder.StartsWith(Root, StringComparison.Ordinal))
         {
             start.Environment["NUGET_PACKAGES"] = Path.Combine(Root, "packages");
             if (MachinesPackages.Value is { } packages) start.Environment["NUGET_FALLBACK_PACKAGES"] = packages;
-            // Where a file-based app is built, on Linux; .NET takes a folder that is not there for none.
+            // On Linux a file-based app is built in this folder. .NET ignores the variable if the folder does not exist.
             start.Environment["XDG_DATA_HOME"] = Directory.CreateDirectory(Path.Combine(Root, "data")).FullName;
         }
-        start.Environment["MSBUILDDISABLENODEREUSE"] = "1"; // a node that stays would keep the pipes open
+        start.Environment["MSBUILDDISABLENODEREUSE"] = "1"; // a build node that keeps running would hold the pipes open
         start.Environment["DOTNET_NOLOGO"] = "1";
         start.Environment["DOTNET_CLI_UI_LANGUAGE"] = "en";
 
@@ -148,7 +149,7 @@ public sealed partial class Workspace : IDisposable
     [GeneratedRegex(@"warn(ing)?\s*:?\s*NU(?!1900)\d+")]
     private static partial Regex RestoreWarning();
 
-    // NU1900 says that a source did not give its list of vulnerabilities, when it cannot be reached for instance.
+    // NU1900: a source did not give its list of vulnerabilities, for example because it cannot be reached.
     [GeneratedRegex(@"^.*warning NU1900:.*\n", RegexOptions.Multiline)]
     private static partial Regex NotAudited();
 }

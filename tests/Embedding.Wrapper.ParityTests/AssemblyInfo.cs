@@ -1,5 +1,5 @@
 using Xunit.Sdk;
 using Xunit.v3;
 
-// torch.manual_seed and set_default_dtype belong to the process, and nearly every test here uses one of them.
+// torch.manual_seed and set_default_dtype change the whole process, and nearly every test here uses one of them.
 [assembly: Parallelization(Mode = ParallelMode.None)]

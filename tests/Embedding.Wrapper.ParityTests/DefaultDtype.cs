@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace EmbeddingWrapper.ParityTests;
 
-/// <summary><c>torch.set_default_dtype</c> until disposed.</summary>
+/// <summary>Sets the default dtype, as <c>torch.set_default_dtype</c> does, until it is disposed.</summary>
 internal sealed class DefaultDtype : IDisposable
 {
     private readonly ScalarType _usual = get_default_dtype();

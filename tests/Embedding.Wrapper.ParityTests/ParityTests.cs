@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace EmbeddingWrapper.ParityTests;
 
-/// <summary>Every golden scenario, replayed: what PyTorch gave, .NET gives bit for bit.</summary>
+/// <summary>Replays every golden scenario: .NET gives what PyTorch gave, bit for bit.</summary>
 public class ParityTests
 {
     private static readonly Lazy<ILookup<string, Scenario>> ByName =

@@ -4,9 +4,9 @@ using System.Runtime.InteropServices;
 namespace EmbeddingWrapper.ParityTests;
 
 /// <summary>
-/// Makes libtorch use its plain kernels, as the goldens were made: the vector kernels sum a norm in an order that depends on
-/// the processor (see parity-scripts/README.md). libtorch reads the variable once, when it is loaded, so this runs before
-/// any test.
+/// Makes libtorch use its plain kernels, because the goldens were made with them. The vector kernels sum a norm in an order that
+/// depends on the processor (see parity-scripts/README.md). libtorch reads the variable once, when it is loaded, so this runs
+/// before any test.
 /// </summary>
 internal static class PlainKernels
 {
@@ -15,7 +15,7 @@ internal static class PlainKernels
     [ModuleInitializer]
     internal static void Select()
     {
-        // Environment.SetEnvironmentVariable changes .NET's copy of the environment, not the one that native code reads.
+        // Environment.SetEnvironmentVariable changes .NET's copy of the environment; native code reads another one.
         int failed = OperatingSystem.IsWindows() ? SetOnWindows(Variable, Value) : Set(Variable, Value, 1);
         if (failed != 0) throw new InvalidOperationException($"{Variable} could not be set.");
     }

@@ -10,7 +10,7 @@ internal static class Skipped
     public const string NoForwardMode = "TorchSharp has no forward-mode differentiation";
 }
 
-/// <summary>What <c>SkipUnless</c> asks.</summary>
+/// <summary>The condition that <c>SkipUnless</c> reads.</summary>
 public static class Cuda
 {
     public static bool IsAvailable => cuda.is_available();

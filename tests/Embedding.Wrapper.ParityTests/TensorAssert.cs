@@ -6,7 +6,7 @@ namespace EmbeddingWrapper.ParityTests;
 
 internal static class TensorAssert
 {
-    /// <summary>The same dtype, shape and bits, wherever the tensors lie.</summary>
+    /// <summary>Asserts the same dtype, shape and bits, on whatever device the tensors are.</summary>
     public static void Same(Tensor expected, Tensor actual)
     {
         Assert.Equal(expected.dtype, actual.dtype);

@@ -3,7 +3,7 @@ using static EmbeddingWrapper.ReplTests.Shared;
 
 namespace EmbeddingWrapper.ReplTests;
 
-/// <summary>What is shown on a page of a session at the prompt is what happens.</summary>
+/// <summary>The sessions that pages show are what really happens at the prompt.</summary>
 public class DocumentationTests
 {
     [Theory]

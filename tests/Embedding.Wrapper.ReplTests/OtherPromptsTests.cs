@@ -5,7 +5,7 @@ using static EmbeddingWrapper.ReplTests.Shared;
 namespace EmbeddingWrapper.ReplTests;
 
 /// <summary>
-/// The lines of PROMPTS.md, for the prompts that come with the SDK. csharprepl is a download, and was tried by hand.
+/// Runs the lines of PROMPTS.md for the prompts that come with the SDK. csharprepl is a separate download and was tried by hand.
 /// </summary>
 public class OtherPromptsTests
 {
@@ -37,7 +37,7 @@ public class OtherPromptsTests
         Assert.StartsWith("Embedding(10, 3)\ntensor([[[-0.4339,  0.8487,  0.6920],\n", ran.Output);
     }
 
-    /// <summary>The engine of C# Interactive without anything of ours.</summary>
+    /// <summary>The engine of C# Interactive without our prompt.</summary>
     [Fact]
     public async Task CSharpInteractiveLoadsThePrelude()
     {

@@ -3,7 +3,7 @@ using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using EmbeddingWrapper.Repl.Prompt;
 
-// The generator, and the console that TorchSharp's search is kept from, are the process's.
+// All tests share the random generator, and the console, which the prompt silences while TorchSharp looks for libtorch.
 [assembly: Xunit.v3.Parallelization(Mode = Xunit.Sdk.ParallelMode.None)]
 
 namespace EmbeddingWrapper.ReplTests;

@@ -6,10 +6,10 @@ using static TorchSharp.torch;
 
 namespace EmbeddingWrapper.ReplTests;
 
-/// <summary>That the example learns. Its last digits are the processor's, so numbers are compared with each other.</summary>
+/// <summary>The example learns. Its last digits depend on the processor, so its numbers are compared with each other.</summary>
 public partial class SkipGramTests(SkipGramTests.Trained trained) : IClassFixture<SkipGramTests.Trained>
 {
-    /// <summary>Fewer epochs than the tour shows, for time.</summary>
+    /// <summary>Fewer epochs than in the tour, to save time.</summary>
     private const int Epochs = 12;
 
     /// <summary>One run that the tests share.</summary>
@@ -81,7 +81,7 @@ public partial class SkipGramTests(SkipGramTests.Trained trained) : IClassFixtur
 
     private static List<TourStep> Train() => TourRecorder.Record(report => new SkipGram(report, Epochs).Run());
 
-    /// <summary>How often one of <paramref name="others"/> stands within five words of <paramref name="word"/>.</summary>
+    /// <summary>Counts how often one of <paramref name="others"/> is within five words of <paramref name="word"/>.</summary>
     private static int Together(string[] text, string word, string[] others) =>
         Enumerable.Range(0, text.Length).Where(i => text[i] == word)
             .Sum(i => text[Math.Max(0, i - 5)..Math.Min(text.Length, i + 6)].Count(others.Contains));

@@ -2,7 +2,7 @@ using EmbeddingWrapper.Repl.Prompt;
 
 namespace EmbeddingWrapper.ReplTests;
 
-/// <summary>Ctrl-C while a line runs. (TerminalTests presses it.)</summary>
+/// <summary>What Ctrl-C does while a line runs. TerminalTests presses the real keys.</summary>
 public class StopTests
 {
     private static readonly Outcome Stopped = new(null, Failure.Stopped);
@@ -24,7 +24,7 @@ public class StopTests
         Session session = NewSession();
         session.Run("var off = no_grad(); var x = 5;");
         for (int i = 0; i < 2; i++) Assert.Equal(Stopped, await RunAndStop(session, line));
-        // It is the same thread: gradients are still off.
+        // The session still has its thread, because gradients are still off.
         Assert.Equal(new Outcome("\"5 False\"", null), session.Run("$\"{x} {is_grad_enabled()}\""));
     }
 

@@ -2,24 +2,24 @@ using System.Diagnostics;
 
 namespace EmbeddingWrapper.ReplTests;
 
-/// <summary>A program in a terminal of 120 x 40 that tmux keeps. Keys go in, the screen can be read.</summary>
+/// <summary>A program in a terminal of 120 x 40, which tmux runs. Tests press keys and read the screen.</summary>
 internal sealed class Terminal : IDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
 
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("embedding-wrapper-");
 
-    /// <param name="command">For the shell. What comes after the program shows how it ended.</param>
+    /// <param name="command">A command for the shell. The terminal shows its exit code after it has ended.</param>
     public Terminal(string command)
     {
         command = $"{command}; echo \"exit code $?\"; sleep 60";
         Tmux("-u", "-f", "/dev/null", "new-session", "-d", "-x", "120", "-y", "40", command);
     }
 
-    /// <summary>Why there is no terminal to be had, or nothing.</summary>
+    /// <summary>The reason why no terminal is available, or null.</summary>
     public static string? Missing { get; } = Find();
 
-    /// <summary>The lines on the screen, without spaces at their ends and without empty ones at the end.</summary>
+    /// <summary>The lines on the screen, without trailing spaces and without empty lines at the end.</summary>
     public string Screen => Tmux("capture-pane", "-p").TrimEnd('\n');
 
     /// <summary>The same with the codes for colour.</summary>
@@ -70,7 +70,7 @@ internal sealed class Terminal : IDisposable
 
     private string Tmux(params IEnumerable<string> arguments)
     {
-        // A server for each test: one that is going down would take the next session with it.
+        // Each test has its own server: a server that is shutting down would end the next test's session.
         (int exitCode, string output) = Run(["-S", Path.Combine(_folder.FullName, "socket"), .. arguments]);
         Assert.True(exitCode == 0, output);
         return output;

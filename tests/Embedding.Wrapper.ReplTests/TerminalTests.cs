@@ -1,6 +1,6 @@
 namespace EmbeddingWrapper.ReplTests;
 
-/// <summary>The prompt as a person has it.</summary>
+/// <summary>The prompt in a terminal, as a person uses it.</summary>
 public class TerminalTests
 {
     [Fact]

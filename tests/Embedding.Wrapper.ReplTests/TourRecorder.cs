@@ -2,7 +2,7 @@ using EmbeddingWrapper.Repl;
 
 namespace EmbeddingWrapper.ReplTests;
 
-/// <summary>A step of a tour after it ran.</summary>
+/// <summary>A step of a tour that has run.</summary>
 internal sealed record TourStep(string Heading, string Code)
 {
     public List<string> Results { get; } = [];

@@ -22,7 +22,7 @@ public partial class TourTests
         File.Delete(received);
         if (!actual.SequenceEqual(expected))
         {
-            // Lines that mean the same stay as PyTorch wrote them, so a diff of the two files shows the mistake alone.
+            // Lines that mean the same keep PyTorch's words, so a diff of the two files shows only the mistake.
             File.WriteAllLines(
                 received, actual.Select((line, i) => line == expected.ElementAtOrDefault(i) ? golden[i] : line));
         }
@@ -123,8 +123,8 @@ public partial class TourTests
     }
 
     /// <summary>
-    /// The golden is Python's own text. What .NET words differently: TorchSharp has no name for grad_fn, and libtorch's
-    /// error arrives as an exception of another name that holds libtorch's name of the tensor type.
+    /// Rewrites Python's text where .NET's differs. TorchSharp has no name for grad_fn. libtorch's error arrives as an exception of
+    /// another name, and its message has libtorch's own name of the tensor type.
     /// </summary>
     private static string InDotNetWords(string line) => GradFn().Replace(line, "requires_grad=True")
         .Replace("RuntimeError: ", "ExternalException: ")

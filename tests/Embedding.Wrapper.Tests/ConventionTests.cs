@@ -8,7 +8,7 @@ using static EmbeddingWrapper.Tests.Shared;
 namespace EmbeddingWrapper.Tests;
 
 /// <summary>
-/// What holds for every public member of the packages, found by reflection so that a new one cannot be forgotten.
+/// Conventions that every public member of the packages follows. Reflection finds the members, so a new one cannot be forgotten.
 /// </summary>
 public class ConventionTests
 {
@@ -89,17 +89,17 @@ public class ConventionTests
             parameter => Text(parameter.Name!, parameter.HasDefaultValue, parameter.DefaultValue))));
     }
 
-    // What an optimizer keeps for a parameter: the optimizer alone makes one, and empties it by disposing it.
+    // The state for a parameter. Only the optimizer makes one, and disposal empties it.
     private static readonly Type[] MadeByOptimizers = [typeof(Optim.Adagrad.State), typeof(SparseAdam.State)];
 
-    /// <summary>What a layer or an optimizer was made with, its text, and disposal itself.</summary>
+    /// <summary>Members that still work after disposal: the options that the object was made with, its text, and disposal itself.</summary>
     private static readonly string[] AliveAfterDisposal =
     [
         "get_NumEmbeddings", "get_EmbeddingDim", "get_PaddingIdx", "get_MaxNorm", "get_NormType", "get_ScaleGradByFreq", "get_Sparse",
         "get_CheckIndices", "set_CheckIndices", "get_Betas", "set_Betas", nameof(ToString), nameof(IDisposable.Dispose),
     ];
 
-    /// <summary>What reflection cannot call, or TorchSharp declares.</summary>
+    /// <summary>Calls that reflection cannot make, and members that TorchSharp declares.</summary>
     private static readonly Action<Embedding>[] CallsOnALayer =
     [
         it => it.call(Indices(1)),
@@ -151,7 +151,7 @@ public class ConventionTests
 
     private sealed record Part(string Name, Type Type, string Text);
 
-    /// <summary>What there is to describe beside a summary, and the Tensors that a summary describes.</summary>
+    /// <summary>Everything that documentation must describe: parameters, type parameters, results, and properties.</summary>
     private static IEnumerable<Part> Parts()
     {
         foreach (MemberInfo member in Documentation.VisibleMembers())
@@ -168,7 +168,7 @@ public class ConventionTests
             foreach (Type type in method.IsGenericMethod ? method.GetGenericArguments() : [])
                 yield return new Part($"{id}: {type}", type, Documentation.Text(method, "typeparam", type.Name));
 
-            // What a function of the caller's gives has the shape that the caller chose.
+            // The caller chooses the shape of a result that the caller's own function gives.
             if (method is not MethodInfo { ReturnType: var result } || result == typeof(void)) continue;
             bool handedThrough = method.GetParameters().Any(parameter => parameter.ParameterType == typeof(Func<Tensor>));
             string returns = Documentation.Text(method, "returns");

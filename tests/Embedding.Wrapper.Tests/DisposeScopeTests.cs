@@ -7,8 +7,8 @@ using Adagrad = EmbeddingWrapper.Optim.Adagrad;
 namespace EmbeddingWrapper.Tests;
 
 /// <summary>
-/// Layers and optimizers outlive the dispose scopes they are made and used in, as TorchSharp's do: what is nested in scopes at random
-/// ends with the bits of what saw none.
+/// Layers and optimizers outlive the dispose scopes that they are made and used in, as TorchSharp's do. Work that is nested in random
+/// scopes ends with the same bits as work without scopes.
 /// </summary>
 public class DisposeScopeTests
 {
@@ -26,7 +26,7 @@ public class DisposeScopeTests
 
             AssertSameBits(plain.Layer.Weight, scoped.Layer.Weight);
             AssertSameBits(plain.Sum(), scoped.Sum());
-            if (seed % 20 == 0) LiveTensors(); // what was taken out of a scope
+            if (seed % 20 == 0) LiveTensors(); // frees what was taken out of a scope
         }, parameters: 2);
     }
 
@@ -92,7 +92,7 @@ public class DisposeScopeTests
 
         public const int Operations = 11;
 
-        /// <summary>Leaves what it makes to the scope, or to the collector.</summary>
+        /// <summary>The scope, or else the garbage collector, frees what this makes.</summary>
         public void Do(int operation, Random? takesOut)
         {
             switch (operation)

@@ -2,7 +2,7 @@ using static EmbeddingWrapper.Tests.Shared;
 
 namespace EmbeddingWrapper.Tests;
 
-/// <summary>What bad input gets: each row of the table in the README, with the weight unchanged after each.</summary>
+/// <summary>Bad input throws what the README's table says, and the weight stays unchanged.</summary>
 public class ErrorTests
 {
     private static TException Refused<TException>(Embedding embedding, Tensor input) where TException : Exception
@@ -100,7 +100,7 @@ public class ErrorTests
     [Fact]
     public void CheckIndicesLooksBeforeLibtorchDoes()
     {
-        // A padding index outside the table is what libtorch's look-up refuses first: which error comes shows who looked first.
+        // libtorch's look-up refuses a padding index outside the table first, so the kind of error shows who checked first.
         using var embedding = new Embedding(10, 3, paddingIdx: 9);
         using var fewer = new TorchSharp.Modules.Parameter(Table());
         embedding.Weight = fewer;

@@ -34,7 +34,7 @@ public class FunctionalTests
     [Fact]
     public void DoubleBackwardWorksCallAfterCall()
     {
-        // TorchScript rewrites a function after its first runs; what it computes must not change.
+        // TorchScript optimizes a function after its first runs; the results must not change.
         for (int call = 0; call < 5; call++)
         {
             using var scope = NewDisposeScope();

@@ -13,7 +13,7 @@ public class LifetimeTests
         embedding.Lookup(indices.AsSpan(), rows.AsSpan());
         long tensors = LiveTensors();
 
-        // The least of several runs: now and then the runtime allocates something of its own on this thread.
+        // The least of several runs counts, because the runtime sometimes allocates memory of its own on this thread.
         long least = Enumerable.Range(0, 5).Min(_ =>
         {
             long before = GC.GetAllocatedBytesForCurrentThread();

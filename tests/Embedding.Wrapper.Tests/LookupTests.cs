@@ -126,7 +126,7 @@ public class LookupTests
         using (no_grad())
         using (Tensor other = Table() * 10)
         {
-            embedding.Weight.set_(other); // other memory in the same tensor
+            embedding.Weight.set_(other); // the same tensor now has other memory
         }
         embedding.Lookup([1], row.AsSpan());
         Assert.Equal([30f, 40f, 50f], row);

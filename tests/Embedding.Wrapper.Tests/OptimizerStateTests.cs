@@ -6,7 +6,7 @@ using Adagrad = EmbeddingWrapper.Optim.Adagrad;
 
 namespace EmbeddingWrapper.Tests;
 
-/// <summary>What an optimizer keeps between steps: saved, copied, moved.</summary>
+/// <summary>The state that an optimizer keeps between steps can be saved, copied and moved.</summary>
 public class OptimizerStateTests
 {
     [Theory]
@@ -130,7 +130,7 @@ public class OptimizerStateTests
 
         state.Initialize(new Adagrad.Options { InitialAccumulatorValue = 0.5 });
 
-        Assert.Equal(before, Tensor.TotalCount); // not left to the collector: a sum is as large as the table
+        Assert.Equal(before, Tensor.TotalCount); // the old sum is as large as the table, so the garbage collector must not be the one to free it
         Assert.Equal(0, state.Step);
         Assert.All(Floats(state.Sum), value => Assert.Equal(0.5f, value));
     }

@@ -47,11 +47,11 @@ internal static class Samples
     public static object Instance(Type type) =>
         Instances.TryGetValue(type, out Func<object>? make) ? make() : throw new NotSupportedException($"{type} is new: say here how one is made.");
 
-    /// <summary>Whether reflection can call it: spans have no place in an object.</summary>
+    /// <summary>Whether reflection can call the method. It cannot pass spans, because they cannot be boxed.</summary>
     public static bool CanCall(MethodBase method) =>
         !method.ContainsGenericParameters && method.GetParameters().All(parameter => !parameter.ParameterType.IsByRefLike);
 
-    /// <summary>Calls a method or constructor with samples, and null for one parameter if that is named.</summary>
+    /// <summary>Calls a method or constructor with samples. The parameter <paramref name="isNull"/>, if there is one, gets null.</summary>
     public static void Call(MethodBase method, object? instance, ParameterInfo? isNull = null)
     {
         object?[] arguments = [.. method.GetParameters().Select(parameter => parameter == isNull ? null : Argument(parameter))];

@@ -4,14 +4,14 @@ global using static EmbeddingWrapper.Tests.TensorCount;
 global using static TorchSharp.torch;
 using System.Runtime.CompilerServices;
 
-// The seed, the default dtype and the count of live tensors are the process's.
+// All tests share the seed, the default dtype and the count of live tensors.
 [assembly: Xunit.v3.Parallelization(Mode = Xunit.Sdk.ParallelMode.None)]
 
 namespace EmbeddingWrapper.Tests;
 
 internal static class Shared
 {
-    /// <summary>0, 1, 2, … row by row.</summary>
+    /// <summary>A table with 0, 1, 2, … row by row.</summary>
     public static Tensor Table(long rows = 4, long columns = 3, ScalarType dtype = ScalarType.Float32)
     {
         using Tensor numbers = arange(rows * columns, dtype: dtype);
@@ -20,7 +20,7 @@ internal static class Shared
 
     public static Tensor Indices(params long[] indices) => tensor(indices);
 
-    /// <summary>The memory of a tensor, row-major: what "the same" means in these tests.</summary>
+    /// <summary>The elements of a tensor as bytes, row-major. Tensors are the same if these bytes are.</summary>
     public static byte[] Bits(Tensor tensor)
     {
         using Tensor detached = tensor.detach();
@@ -43,7 +43,7 @@ internal static class Shared
         return contiguous.data<float>().ToArray();
     }
 
-    /// <summary>Runs the body where no local of it can keep an object alive afterwards.</summary>
+    /// <summary>Runs the body in a frame of its own, so that none of its locals keeps an object alive afterwards.</summary>
     [MethodImpl(MethodImplOptions.NoInlining)]
     public static void Isolated(Action body) => body();
 }

@@ -3,25 +3,25 @@ using System.Runtime.CompilerServices;
 
 namespace EmbeddingWrapper.Tests;
 
-/// <summary>Many rounds of the same, after which as many native tensors live as before, and the process is as large.</summary>
+/// <summary>Repeats the same work many times, and checks that live native tensors and resident memory have not grown.</summary>
 internal static class Soak
 {
-    /// <summary>EMBEDDING_WRAPPER_SOAK: rounds of training in each test; the costlier bodies take a fraction.</summary>
+    /// <summary>The rounds of training in each test, from EMBEDDING_WRAPPER_SOAK. More expensive bodies use a fraction of it.</summary>
     public static readonly int Rounds = int.Parse(Environment.GetEnvironmentVariable("EMBEDDING_WRAPPER_SOAK") ?? "5000");
 
-    /// <summary>What the process may grow by between the first tenth and the end: the heap's own going up and down.</summary>
+    /// <summary>How much the process may grow between the first tenth and the end, because the size of the heap varies.</summary>
     private const long MostGrowth = 48 << 20;
 
-    /// <param name="rounds">How many.</param>
+    /// <param name="rounds">How many rounds.</param>
     /// <param name="round">Gets the number of the round.</param>
-    /// <param name="parameters">Parameters made of a tensor in each round: TorchSharp counts such a tensor once too often.</param>
-    /// <param name="leaked">Bytes that TorchSharp itself leaves behind in each round.</param>
+    /// <param name="parameters">How many parameters a round makes: TorchSharp counts each of their tensors once too often.</param>
+    /// <param name="leaked">How many bytes TorchSharp itself leaks in each round.</param>
     /// <param name="name">The test.</param>
     public static void Run(
         int rounds, Action<int> round, int parameters = 0, int leaked = 0, [CallerMemberName] string name = "")
     {
         long countedTwice = CountedTwice() * parameters;
-        round(0); // what is made once: the gradient, the moments, the compiled unit
+        round(0); // makes what is made once: the gradient, the moments, the compiled unit
         long tensors = LiveTensors();
         Repeat(1, rounds / 10, round);
         LiveTensors();
@@ -37,7 +37,7 @@ internal static class Soak
         Assert.InRange(memoryAfter - memory, long.MinValue, MostGrowth + (long)leaked * rounds);
     }
 
-    // Apart: no local keeps what the last round made alive.
+    // A method of its own, so that no local keeps alive what the last round made.
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static void Repeat(int from, int to, Action<int> round)
     {

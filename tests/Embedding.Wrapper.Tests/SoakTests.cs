@@ -8,7 +8,7 @@ using Adagrad = EmbeddingWrapper.Optim.Adagrad;
 
 namespace EmbeddingWrapper.Tests;
 
-/// <summary>Nothing is left behind: by training, by what nobody disposed, by calls that throw.</summary>
+/// <summary>Training, objects that were not disposed, and calls that throw leave nothing behind.</summary>
 public class SoakTests
 {
     public enum Kind { SGD, Adagrad, SparseAdam }
@@ -45,7 +45,7 @@ public class SoakTests
     [Fact]
     public void LayersThatNobodyDisposedGiveTheirTablesBack()
     {
-        using Tensor table = Table(500, 64); // 128 KB: tables that stayed would show
+        using Tensor table = Table(500, 64); // 128 KB, so that leaked tables would show
         using Tensor batch = Indices(1, 2);
         Soak.Run(Soak.Rounds / 10, i =>
         {
@@ -87,7 +87,7 @@ public class SoakTests
         }, parameters: 1);
     }
 
-    // The collector does not see native memory, and would come late.
+    // The garbage collector does not see native memory and would run late.
     private static void Collect(int round)
     {
         if (round % 10 == 0) LiveTensors();
@@ -152,10 +152,10 @@ public class SoakTests
     [Fact]
     public void CallsThatLibtorchRefusesLeaveTorchSharpsTextOfTheErrorAndNoMore()
     {
-        const int text = 3000; // TorchSharp 0.107 does not free what THSTorch_get_and_reset_last_err gives, a stack trace included
+        const int text = 3000; // TorchSharp 0.107 does not free the text from THSTorch_get_and_reset_last_err, which includes a stack trace
         using var layer = new Embedding(4, 3);
         using Tensor bad = Indices(1, 9), floats = zeros(2), good = Indices(1), line = zeros(3);
-        Soak.Run(Soak.Rounds / 200, _ => // libtorch takes 10 ms to write one
+        Soak.Run(Soak.Rounds / 200, _ => // libtorch takes 10 ms to write such a text
         {
             Assert.Throws<ArgumentOutOfRangeException>(() => layer.forward(bad));
             Assert.Throws<ArgumentOutOfRangeException>(() => layer.Lookup(9));

@@ -1,6 +1,6 @@
 namespace EmbeddingWrapper.Tests;
 
-/// <summary>What the scenarios cannot hold: PyTorch 2.14 has no named tensors any more. The texts are PyTorch 1.13.1's.</summary>
+/// <summary>Named tensors, which the scenarios cannot have because PyTorch 2.14 dropped them. The texts are PyTorch 1.13.1's.</summary>
 public class TensorDisplayTests
 {
     [Fact]

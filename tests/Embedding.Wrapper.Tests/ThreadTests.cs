@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace EmbeddingWrapper.Tests;
 
-/// <summary>Eight threads on one layer, while nobody writes, get what one thread gets.</summary>
+/// <summary>Eight threads that read one layer get what one thread gets, as long as no thread writes.</summary>
 public class ThreadTests
 {
     private const int Threads = 8, Calls = 2000, Rows = 1000, Width = 7;
@@ -40,7 +40,7 @@ public class ThreadTests
         return [.. Enumerable.Range(0, random.Next(1, 40)).Select(_ => random.NextInt64(Rows))];
     }
 
-    /// <summary>Runs the body on eight threads that start at once, and throws what one of them threw.</summary>
+    /// <summary>Runs the body on eight threads that start at once. If one throws, this throws.</summary>
     private static void OnEight(Action<int> body)
     {
         using var start = new Barrier(Threads);
@@ -87,7 +87,8 @@ public class ThreadTests
         }
     }
 
-    // As many look-ups of a row, one after the other, would have given it: rounding leaves some a little too long, to be scaled again.
+    // A row may be scaled more than once: rounding leaves some rows a little too long, and the next look-up scales them again. So each
+    // result must equal one of the results of repeated look-ups on one thread.
     [Theory]
     [MemberData(nameof(Ways))]
     public void WithMaxNormEightThreadsGetWhatTheSameCallsOneAfterTheOtherWouldGive(Way way)
@@ -102,7 +103,7 @@ public class ThreadTests
         {
             for (int i = 0; i < Calls / 10; i++)
             {
-                long[] indices = Batch(i); // the same on all threads: they meet at the same rows
+                long[] indices = Batch(i); // all threads use the same rows, so they meet
                 AssertRows(scaled, indices, LookUp(layer, way, indices));
             }
         });

@@ -5,8 +5,8 @@ using static EmbeddingWrapper.Tests.Shared;
 namespace EmbeddingWrapper.Tests;
 
 /// <summary>
-/// What TorchSharp's own nn.Embedding and SGD get wrong, as the README's tables say. A test that fails here is good news: TorchSharp
-/// was mended, and the table must change.
+/// Faults of TorchSharp's own nn.Embedding and SGD, as the README's tables list them. If a test fails here, TorchSharp has fixed the
+/// fault, and the table must change.
 /// </summary>
 public class TorchSharpFaultsTests
 {
@@ -22,7 +22,7 @@ public class TorchSharpFaultsTests
 
         using Tensor after = theirs.forward(index);
 
-        Assert.Equal([3f, 4f, 5f], Floats(after)); // trained, it would be 2, 3, 4
+        Assert.Equal([3f, 4f, 5f], Floats(after)); // after training it would be 2, 3, 4
         Assert.NotEqual(Bits(table), Bits(theirs.parameters().Single()));
     }
 

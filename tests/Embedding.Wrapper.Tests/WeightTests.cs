@@ -92,7 +92,7 @@ public class WeightTests
         Assert.Same(weight, embedding.Weight);
         using Tensor row = embedding.forward(index);
         Assert.Equal([2d, 3d, 4d], row.data<double>().ToArray());
-        Assert.Equal(3f, source[1, 0].ToSingle()); // another dtype, so other memory
+        Assert.Equal(3f, source[1, 0].ToSingle()); // a table of another dtype has other memory
     }
 
     [Fact]

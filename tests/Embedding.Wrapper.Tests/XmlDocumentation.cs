@@ -6,7 +6,8 @@ using EmbeddingWrapper.Pretrained;
 namespace EmbeddingWrapper.Tests;
 
 /// <summary>
-/// The XML files beside the libraries: what an editor shows of their members. Text inherited with <c>inheritdoc</c> counts.
+/// Reads the XML files beside the libraries, from which an editor shows the documentation of members. Text that a member inherits
+/// with <c>inheritdoc</c> counts as its own.
 /// </summary>
 internal sealed class XmlDocumentation
 {
@@ -23,16 +24,16 @@ internal sealed class XmlDocumentation
     /// <summary>Their public types.</summary>
     public static IEnumerable<Type> ExportedTypes => Libraries.SelectMany(library => library.GetExportedTypes());
 
-    /// <summary>The public types and their members that other assemblies see, without what the compiler makes.</summary>
+    /// <summary>The public types and their members that other assemblies see, without those that the compiler makes.</summary>
     public IEnumerable<MemberInfo> VisibleMembers() =>
         from type in ExportedTypes
         from member in type.GetMembers(Declared).Where(IsVisible).Prepend(type)
         select member;
 
-    /// <summary>The elements of one kind of a member, its own and those taken over; none if it is not documented.</summary>
+    /// <summary>The elements of one kind that a member has or inherits. There are none if the member is not documented.</summary>
     public IEnumerable<XElement> Elements(MemberInfo member, string kind) => Elements(Id(member), kind);
 
-    /// <summary>The words that the summary, or another element of the kind and name, has.</summary>
+    /// <summary>The text of the summary, or of the element of that kind and name.</summary>
     public string Text(MemberInfo member, string kind, string? name = null) =>
         string.Join(' ', Elements(member, kind).Where(element => name is null || element.Attribute("name")?.Value == name)
             .Select(element => string.Concat(element.Nodes())));
@@ -52,13 +53,13 @@ internal sealed class XmlDocumentation
         if (member.IsDefined(typeof(CompilerGeneratedAttribute))) return false;
         return member switch
         {
-            // A constructor that nobody wrote has no documentation.
+            // The compiler's own constructor has no parameters and no documentation.
             ConstructorInfo constructor => IsVisible(constructor) && constructor.GetParameters().Length > 0,
             MethodInfo method => IsVisible(method) && (!method.IsSpecialName || method.Name.StartsWith("op_")), // not accessors
             PropertyInfo property => property.GetAccessors(nonPublic: true).Any(IsVisible),
             EventInfo @event => IsVisible(@event.AddMethod!),
             FieldInfo field => (field.IsPublic || field.IsFamily || field.IsFamilyOrAssembly) && !field.IsSpecialName,
-            _ => false, // nested types are exported types themselves
+            _ => false, // nested types are among the exported types
         };
     }
 

@@ -16,7 +16,7 @@ def table(dtype="float32", rows=4, **options):
 
 
 def backward(number, index, gradient, memory=CONTIGUOUS, raises=False):
-    """Look-up and backward number so-and-so; an expanded gradient is what sum() sends back."""
+    """The look-up and backward pass of that number. sum() sends back an expanded gradient."""
     i, y, g = f"i{number}", f"y{number}", f"g{number}"
     steps = [do.tensor(i, indices(index)), do.forward("m", i, y, gives=False)]
     if memory == EXPANDED:
@@ -25,7 +25,7 @@ def backward(number, index, gradient, memory=CONTIGUOUS, raises=False):
 
 
 def numbered(index, start=1):
-    """Gradient rows that tell which entry they came from."""
+    """Gradient rows whose numbers show which entry they came from."""
     return value("float32", [[start + at, -start - at] for at in range(len(index))], [len(index), 2])
 
 
@@ -51,7 +51,7 @@ PAIRS = (([1, 0], [1, 2]), ([3, 1], [1, 3]), ([3, 1, 2], [3, 1, 2]), ([2], [1]),
 
 
 def sparse_and_sparse():
-    """The rule hangs on memory: both contiguous are merged as if sorted, otherwise the entries are appended."""
+    """The rule depends on memory: two contiguous gradients are merged as if sorted, otherwise the entries are appended."""
     memories = list(itertools.product((CONTIGUOUS, EXPANDED), repeat=2))
     for (first, second), (a, b) in itertools.product(PAIRS, memories):
         yield Scenario(f"sparse {first} {a}, then {second} {b}", "G17 G18 G21", [
@@ -86,7 +86,7 @@ def in_one_loss(memory, first, second):
 
 
 def sparse_of_every_dtype():
-    """libtorch adds no two sparse float16 gradients, and bfloat16 ones only by merging (padding makes them contiguous)."""
+    """libtorch cannot add two sparse float16 gradients. It adds bfloat16 ones only by merging; padding makes them contiguous."""
     for dtype, padding, memory in itertools.product(ALL_FLOATS, (None, 2), (CONTIGUOUS, EXPANDED)):
         options = given({"padding_idx": padding}, "padding_idx")
         name = f"two sparse, {memory}, {dtype}{told(options)}"
@@ -109,7 +109,7 @@ def sparse_of_every_dtype():
 
 
 def dense_and_sparse():
-    """Together they are dense, whichever came first."""
+    """A sparse and a dense gradient add to a dense one, whichever comes first."""
     for dtype, order in itertools.product(("float32", "float64", "bfloat16"), ((True, False), (False, True))):
         words = " then ".join("sparse" if sparse else "dense" for sparse in order)
         name = f"{words}, {dtype}"

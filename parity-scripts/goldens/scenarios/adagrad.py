@@ -1,4 +1,4 @@
-"""Adagrad: each number has a rate of its own, by the sum of its squared gradients."""
+"""Adagrad: each number has its own rate, from the sum of its squared gradients."""
 
 import itertools
 
@@ -14,7 +14,7 @@ INF = float("inf")
 
 
 def options_of(case):
-    """What differs from the defaults."""
+    """The options that differ from the defaults."""
     return given(case, *(name for name in OPTIMIZERS[KIND] if name in case))
 
 
@@ -56,7 +56,7 @@ def dense_combinations():
 
 
 def widths():
-    """Rows that fill vectors of 4, 8 and 16 numbers, and rows that leave some over."""
+    """Rows that fill vectors of 4, 8 and 16 numbers, and rows that do not fill the last one."""
     for columns, sparse, dtype in itertools.product((1, 3, 8, 9, 16, 17, 33), (True, False), ("float32", "float64")):
         name = f"{'sparse' if sparse else 'dense'} {dtype} rows of {columns}"
         rng = seeded(name)
@@ -67,7 +67,7 @@ def widths():
 
 
 def large_batches():
-    """From 17 entries on repeated rows are summed in an order of the library's own."""
+    """From 17 entries on, repeated rows are summed in an order of libtorch's own."""
     for size, rows, dtype in itertools.product((16, 17, 40), (2, 5), ("float32", "float64")):
         name = f"{size} look-ups of {rows} rows, {dtype}"
         rng = seeded(name)
@@ -90,7 +90,7 @@ def narrow_dtypes():
 
 
 def decaying():
-    """lr / (1 + (step - 1) * lr_decay). Empty gradients count as steps."""
+    """The rate is lr / (1 + (step - 1) * lr_decay). Empty gradients count as steps."""
     empty = ([], value("float32", [], [0, 2]))
     for lr_decay, real in ((1.0, (1, 2, 4)), (0.3, (1, 2, 6)), (0.5, (1, 3, 7)), (0.25, (1, 5))):
         for options in ({}, {"initial_accumulator_value": 0.1, "eps": 0.001}):
@@ -169,7 +169,7 @@ def numbers_at_the_edge():
 
 
 def accumulated():
-    """Two backward passes before a step; how their gradients were joined does not matter to the sum."""
+    """Two backward passes before a step. The sum does not depend on how their gradients were joined."""
     pairs = (([1, 0], [1, 2]), ([3, 1, 2], [3, 1, 2]), ([2], [1]), ([1, 1], [1]), ([], [1, 2]))
     for (first, second), memory in itertools.product(pairs, ("contiguous", "expanded", "mixed")):
         name = f"{first} and {second}, {memory}"
@@ -200,7 +200,7 @@ def documented():
 
 
 def sparse_and_dense_in_turn():
-    """A dense gradient moves with all its zeros, and the sum is the same one."""
+    """A dense gradient is applied with all its zeros, and adds to the same sum."""
     for order, maximize in itertools.product(((True, False, True), (False, True, False)), (False, True)):
         options = {"lr": 0.5, "eps": 0.001, **({"maximize": True} if maximize else {})}
         name = f"{', '.join('sparse' if sparse else 'dense' for sparse in order)}{told(options)}"

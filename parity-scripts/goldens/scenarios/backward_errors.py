@@ -53,7 +53,7 @@ def wrong_use():
             *looked_up([1, 2], **options), do.tensor("j", indices([0, 3])), do.write("i", value="j"),
             do.op("sum", ["y"], "s"), do.backward("s", raises=True, text=CHANGED, because=OWN_TYPE_NAMES),
             do.show("m.weight.grad"), do.forward("m", "i", "z")])
-    # Not [3, 2, 3]: libtorch itself sums such a gradient down, the check of shapes is Python's.
+    # [3, 2, 3] is missing: libtorch itself sums such a gradient down, and only Python checks the shape.
     for shape in ((3,), (2, 2), ()):
         yield Scenario(f"a gradient of the wrong shape {list(shape)}", "X79", [
             *looked_up([1, 2]), do.tensor("g", ones(shape)), do.backward(

@@ -9,7 +9,7 @@ from values import counting, indices, ones
 ABOUT = "A fresh table holds PyTorch's random numbers bit for bit, and the generator stands where PyTorch leaves it."
 
 SEEDS = (0, 1, 123456789012)
-# Under 16 elements, at 16, and over it with and without a remainder: PyTorch fills those differently.
+# Fewer than 16 elements, 16, and more with and without a remainder: PyTorch fills each of these differently.
 SIZES = ((1, 1), (2, 3), (3, 5), (4, 4), (1, 17), (4, 5), (10, 3), (4, 8))
 DTYPES = (None, "float32", "float64")
 
@@ -102,7 +102,7 @@ def zero_sized():
 
 
 def low_precision():
-    """float16 and bfloat16 draw other numbers in other versions: only what is promised is shown."""
+    """Other versions draw other float16 and bfloat16 numbers, so only what is promised is shown."""
     for dtype, sparse in itertools.product(("float16", "bfloat16"), (False, True)):
         options = {"padding_idx": 1, "dtype": dtype, **({"sparse": True} if sparse else {})}
         yield Scenario(f"4x3{told(options)}", "E2 E7 E16", [
@@ -161,7 +161,7 @@ def modes():
 
 
 def documented_examples():
-    """The page's two examples, which show the numbers of a run without a seed; these are those of seed 0."""
+    """The page's two examples. The page shows numbers of a run without a seed; these numbers are those of seed 0."""
     for name, options, batch in (("an Embedding module containing 10 tensors of size 3", {}, [[1, 2, 4, 5], [4, 3, 2, 9]]),
                                  ("example with padding_idx", {"padding_idx": 0}, [[0, 2, 0, 5]])):
         yield Scenario(f"the page: {name}", "R20 F1 E7", [

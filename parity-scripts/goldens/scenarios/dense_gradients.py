@@ -84,7 +84,7 @@ def special_gradients():
 
 
 def summed():
-    """`sum().backward()`: the incoming gradient is one number, expanded."""
+    """In `sum().backward()` the incoming gradient is one number, expanded."""
     for dtype, shape, padding in itertools.product(("float32", "float64"), SHAPES, (None, 1)):
         options = {} if padding is None else {"padding_idx": padding}
         name = f"sum of {dtype} {shape_text(shape)}{told(options)}"
@@ -171,7 +171,7 @@ def through_other_operations():
 
 
 def weight_changed_in_between():
-    """The gradient of a look-up does not hang on the table's numbers."""
+    """The gradient of a look-up does not depend on the table's numbers."""
     for padding in (None, 2):
         options = {} if padding is None else {"padding_idx": padding}
         yield Scenario(f"the table is overwritten before backward{told(options)}", "G30", [

@@ -11,13 +11,13 @@ ABOUT = "A gradient made with create_graph can be differentiated again, dense an
 
 
 def squared_loss(**options):
-    """The table, a look-up, and the sum of its squares."""
+    """A look-up in the table, and the sum of its squares."""
     return [do.from_pretrained("m", "w", freeze=False, **options), do.forward("m", "i", "y", gives=False),
             do.op("square", ["y"], "q"), do.op("sum", ["q"], "loss")]
 
 
 def again(sparse):
-    """Backward through the sum of the first gradient's squares."""
+    """A backward pass through the sum of the first gradient's squares."""
     dense = [do.op("to_dense", ["d"], "e")] if sparse else []
     return [*dense, do.op("square", ["e" if sparse else "d"], "r"), do.op("sum", ["r"], "second"), do.backward("second"),
             do.show("m.weight.grad")]
@@ -45,7 +45,7 @@ def combinations():
         options = given(case, "padding_idx", "sparse")
         name = f"{case['dtype']}; {case['index']} {shape_text(case['shape'])}{told(options)}"
         rng = seeded(name)
-        numbers = [1, *(rng.randrange(4) for _ in range(math.prod(case["shape"]) - 1))]  # one that is never padded
+        numbers = [1, *(rng.randrange(4) for _ in range(math.prod(case["shape"]) - 1))]  # the first is never padded
         yield Scenario(name, "G24 G25", [
             do.tensor("w", ugly(rng, (4, 2), case["dtype"])),
             do.tensor("i", indices(numbers, case["index"], case["shape"])),
@@ -55,7 +55,7 @@ def combinations():
 
 
 def by_backward():
-    """backward(create_graph=True): the gradient on the weight has the graph."""
+    """After backward(create_graph=True) the gradient of the weight has the graph."""
     for options in ({}, {"padding_idx": 1}, {"scale_grad_by_freq": True}):
         yield Scenario(f"backward with create_graph{told(options)}", "G24", [
             do.tensor("w", counting(4, 3)), do.tensor("i", indices([1, 1, 2])),
@@ -73,7 +73,7 @@ def by_backward():
 
 
 def by_the_given_gradient():
-    """Second derivative by the incoming gradient: a look-up in the other direction."""
+    """The derivative of the gradient by the incoming gradient is a look-up again."""
     for sparse, padding, dtype in itertools.product((False, True), (None, 1), ("float32", "float64")):
         options = given({"padding_idx": padding, "sparse": sparse}, "padding_idx", "sparse")
         name = f"by the incoming gradient, {dtype}{told(options)}"
@@ -108,7 +108,7 @@ def upstream_checks():
 
 
 def nothing_looked_up():
-    """Without any entry libtorch's second derivative is refused, or the gradient has no graph."""
+    """Without entries, libtorch refuses the second derivative, or the gradient has no graph."""
     for sparse, padding, index in ((False, None, []), (False, 1, []), (False, 1, [1, 1]), (True, None, []), (True, 1, []),
                                    (True, 1, [1, 1])):
         options = given({"padding_idx": padding, "sparse": sparse}, "padding_idx", "sparse")
@@ -122,7 +122,7 @@ def nothing_looked_up():
 
 
 def linear_losses():
-    """A plain sum has no second derivative: the gradient carries no graph."""
+    """A plain sum has no second derivative, so the gradient has no graph."""
     for sparse in (False, True):
         yield Scenario(f"a plain sum, {'sparse' if sparse else 'dense'}", "G25", [
             do.tensor("w", counting(4, 2)), do.tensor("i", indices([1, 1, 2])),

@@ -16,7 +16,7 @@ ONE_TEXT = ".NET has one text for a bad index, whatever the table's shape"
 
 
 def works_on(rows=4, look_up=True):
-    """After an error: the table as it was, and a good look-up."""
+    """The steps after an error: the unchanged table, and a good look-up."""
     steps = [do.show("m.weight")]
     return steps + ([do.tensor("good", indices([1 % rows])), do.forward("m", "good", "z")] if look_up else [])
 
@@ -215,7 +215,7 @@ def max_norm_that_cannot_be():
 
 
 def states_that_do_not_fit():
-    """Shapes must be equal: PyTorch does not broadcast a table. What can be broadcast is what others would accept."""
+    """Shapes must be equal, because PyTorch does not broadcast a table. Some of these shapes could be broadcast."""
     module = [do.tensor("w", counting(4, 3)), do.from_pretrained("m", "w", freeze=False)]
     good = [do.tensor("good", ones([4, 3]))]
     for state in ({}, {"bias": "good"}, {"Weight": "good"}, {"weight": "good", "bias": "good"}, {"m.weight": "good"},

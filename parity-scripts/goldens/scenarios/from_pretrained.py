@@ -20,7 +20,7 @@ def train_step(index=(1, 1), dtype="float32", columns=3):
 
 
 def sharing():
-    """A write to one is seen in the other: dtype, memory and freezing together."""
+    """A write to the source is seen in the module, and the other way round, for all dtypes, layouts and freezing."""
     for case in pairwise(seeded("sharing"), dtype=ALL_FLOATS, layout=TABLE_LAYOUTS, freeze=(True, False),
                          padding_idx=(None, 1, -1), source_learns=(True, False)):
         if case["layout"] == "expanded":
@@ -87,7 +87,7 @@ def integer_tables():
 
 
 def padding_rows():
-    """The padding row keeps what the caller put there, and learns nothing."""
+    """The padding row keeps the caller's numbers and does not learn."""
     for freeze, padding, sparse in itertools.product((True, False), (0, 2, -1, -3), (False, True)):
         options = {"freeze": freeze, "padding_idx": padding, "sparse": sparse}
         words = f"padding_idx={padding}{', sparse' if sparse else ''}, {'frozen' if freeze else 'trained'}"
@@ -107,7 +107,7 @@ def padding_rows():
 
 
 def sources():
-    """What the source is, and what it is afterwards."""
+    """Sources of several kinds, and what each is afterwards."""
     for freeze in (True, False):
         words = "frozen" if freeze else "trained"
         yield Scenario(f"a source that requires grad keeps that, {words}", "P4 P6 U6", [

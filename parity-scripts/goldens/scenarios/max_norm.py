@@ -62,7 +62,7 @@ def functional():
 
 
 def doubles_are_not_narrowed():
-    """The limit and the exponent are doubles: rounded to 32 bits they would give other last bits, and other decisions."""
+    """The limit and the exponent are doubles. Rounded to 32 bits, they would give other last bits and other decisions."""
     for limit in LIMITS[1:6]:
         for dtype in ("float32", "float64"):
             name = f"twelve {dtype} rows, max_norm={limit}"
@@ -141,7 +141,7 @@ def repeated():
 
 
 def any_mode():
-    """Evaluation, no_grad, inference and freezing stop no rescaling."""
+    """Evaluation mode, no_grad, inference mode and freezing do not stop the rescaling."""
     for mode, freeze, evaluate in itertools.product((None, "no_grad", "inference_mode"), (True, False), (True, False)):
         words = [word for word in (mode, "frozen" if freeze else "trained", "eval" if evaluate else None) if word]
         yield Scenario(f"rescaled also when {', '.join(words)}", "N3 M6", [
@@ -174,7 +174,7 @@ def index_memory():
 
 
 def gradients():
-    """The gradient knows nothing of the rescaling."""
+    """The gradient ignores the rescaling."""
     for sparse, padding, dtype in itertools.product((False, True), (None, 1), ("float32", "float64", "bfloat16")):
         options = given({"padding_idx": padding, "sparse": sparse}, "padding_idx", "sparse")
         yield Scenario(f"gradient rows 1, 1, 2, 0, {dtype}{told(options)}", "N16 U12", [
@@ -220,7 +220,7 @@ def gradients():
         do.backward("s"),
         do.show("m.weight.grad"),
     ])
-    # Upstream asks forward mode for this tangent; two backward passes give it too, and TorchSharp has only those.
+    # Upstream computes this tangent in forward mode. Two backward passes give it too, and TorchSharp has only those.
     yield Scenario("a tangent of ones stays ones", "U13 N16", [
         do.tensor("w", counting(6, 2, "float64")),
         do.from_pretrained("m", "w", freeze=False, max_norm=1.0),

@@ -14,7 +14,7 @@ def look_up(*index, of="m", as_="y"):
 
 
 def learn(*index, of="m", weight="m.weight", dtype="float32"):
-    """A backward with a gradient of ones, and the gradient."""
+    """A backward pass with a gradient of ones, and the resulting gradient."""
     return [*look_up(*index, of=of), do.tensor("g", ones([len(index), 3], dtype)), do.backward("y", "g"),
             do.show(f"{weight}.grad")]
 
@@ -79,7 +79,7 @@ def loading():
 
 
 def saving():
-    for dtype in ("float32", "float64", "float16", "bfloat16"):  # TorchSharp's files load into their own dtype alone
+    for dtype in ("float32", "float64", "float16", "bfloat16"):  # TorchSharp loads a file only into the dtype that it was saved with
         name = f"{dtype} saved and loaded"
         yield Scenario(name, "M12 M2", [
             do.tensor("w", ugly(seeded(name), (3, 2), dtype)), do.from_pretrained("m", "w", padding_idx=1),

@@ -10,7 +10,7 @@ from values import counting, indices, ones, seeded, ugly
 ABOUT = "Optimizers update each parameter that has a gradient by its group's options; state can be saved; bad options raise."
 
 NAN, INF = float("nan"), float("inf")
-# Adagrad's rates are powers of two here: adagrad.py says why. SGD with momentum keeps a state.
+# Adagrad's rates are powers of two here; adagrad.py says why. SGD with momentum has a state.
 USUAL = {"sgd": {"lr": 0.1, "momentum": 0.9}, "sparse_adam": {"lr": 0.1}, "adagrad": {"lr": 0.5}}
 OTHER = {"sgd": {"lr": 0.3, "momentum": 0.5}, "sparse_adam": {"lr": 0.02, "beta1": 0.5, "beta2": 0.9, "eps": 0.001},
          "adagrad": {"lr": 0.125, "lr_decay": 1.0, "initial_accumulator_value": 0.25, "eps": 0.001}}
@@ -21,7 +21,7 @@ def two_tables(rng, **options):
 
 
 def both_learn(rng, kind, sizes=(3, 2), weights=("a.weight", "b.weight")):
-    """A look-up in each table (none where the size is 0), and one step."""
+    """A look-up in each table, except where the size is 0, and one step."""
     steps = [do.zero_grad("o")]
     for (module, rows, columns), size in zip((("a", 4, 2), ("b", 3, 5)), sizes):
         if size:
@@ -99,7 +99,7 @@ def groups():
 
 
 def schedules():
-    """The rate set from outside between the steps, as a scheduler does it."""
+    """Sets the rate between the steps, as a scheduler does."""
     rates = {"sgd": (0.1, 0.07, 0.0, 1.5), "sparse_adam": (0.1, 0.07, 0.0, 1.5), "adagrad": (0.5, 0.25, 0.0, 2.0)}
     for kind, dtype in itertools.product(KEPT, ("float32", "float64")):
         name = f"{kind}: the rates {rates[kind]}, {dtype}"
@@ -119,10 +119,10 @@ def schedules():
 
 
 def saved_state():
-    """Through a file into a fresh optimizer, which then does what the first would have done: the saved options win."""
+    """The state goes through a file into a new optimizer, which then does what the first would have done. The saved options win."""
     for kind, sparse, dtype in itertools.product(KEPT, (True, False), ("float32", "float64")):
         if (kind == "sparse_adam") != sparse and kind != "adagrad":
-            continue  # SparseAdam takes no dense gradients; TorchSharp's SGD does not save a sparse buffer
+            continue  # SparseAdam takes no dense gradients, and TorchSharp's SGD does not save a sparse buffer
         for options in (USUAL[kind], OTHER[kind]):
             fresh = OTHER[kind] if options is USUAL[kind] else USUAL[kind]
             if kind == "adagrad" and sparse:
@@ -165,14 +165,14 @@ def saved_state():
 
 
 def in_both(kind, batches):
-    """Each batch for the first table with its optimizer, and for the copy with its own."""
+    """Each batch trains the first table and its copy, each with an optimizer of its own."""
     return [step for batch in batches for step in (
         do.zero_grad("o"), *backward(*batch), *stepped(kind),
         do.zero_grad("p"), *backward(*batch, "n"), *stepped(kind, "n.weight", optimizer="p"))]
 
 
 def with_the_layer():
-    """Training beside what the layer does itself."""
+    """Training together with what the layer itself does to its table."""
     for kind in KEPT:
         name = f"{kind}: max_norm between the steps"
         rng = seeded(name)
@@ -221,7 +221,7 @@ BAD_OPTIONS = {
         ("X63", "weight_decay", (-1.0, -1e22, NAN)), ("X77", "initial_accumulator_value", (-1.0, -2.5, NAN)),
         ("X70", "eps", (-1.0, -1e-10, NAN))),
 }
-# Of two bad options PyTorch names the one that it checks first.
+# If two options are bad, PyTorch names the one that it checks first.
 BAD_PAIRS = {
     "sparse_adam": ({"lr": -1.0, "eps": -1.0}, {"eps": 0.0, "beta1": 1.0}, {"beta1": 1.0, "beta2": 1.0},
                     {"beta2": 1.0, "lr": 0.0}),
@@ -266,7 +266,7 @@ def refused_parameters():
 
 
 def refused_gradients():
-    """After these PyTorch has counted a step, or stepped earlier groups, and .NET has not: the state is not shown."""
+    """After these errors PyTorch has counted a step or stepped earlier groups, and .NET has not, so the state is not shown."""
     for index in ([1], [1, 2, 1], []):
         yield Scenario(f"sparse_adam: a dense gradient, idx {index}", "X68 O27", [
             *table(counting(4, 3)), optimizer("sparse_adam", {"lr": 0.1}), *backward(index),

@@ -15,7 +15,7 @@ INF, NAN = "inf", "nan"
 
 
 def lines():
-    """Runs as long as a line holds, one less and one more, in every depth."""
+    """As many numbers as fit on a line, one fewer and one more, in every depth."""
     cells = {2: 12, 3: 123, 4: 1234, 6: 123456, 9: 123456789, 12: 123456789012, 19: 2**62, 20: -2**63}
     for width, number in cells.items():
         whole = (80 - 7) // (width + 2)
@@ -38,7 +38,7 @@ def blocks():
 
 
 def summarised():
-    """More than a thousand elements: three from each end of every dimension that is longer than six."""
+    """Over a thousand elements, PyTorch prints three from each end of every dimension that is longer than six."""
     shapes = ((1000,), (1001,), (10, 100), (7, 143), (6, 167), (8, 126), (2, 501), (1, 1001), (1001, 1), (501, 2), (200, 6),
               (200, 7), (143, 7), (167, 6), (10, 10, 10), (10, 10, 11), (7, 7, 21), (6, 7, 24), (7, 6, 24), (2, 3, 167),
               (3, 167, 2), (167, 3, 2), (1, 1, 1001), (1001, 1, 1), (5, 3, 7, 10), (7, 2, 8, 9), (2, 2, 2, 2, 63),
@@ -84,7 +84,7 @@ def empty():
 
 
 def suffixes():
-    """Of every length of the last line around the one where a suffix no longer fits."""
+    """Last lines of every length around the one at which a suffix no longer fits."""
     windows = (("int32", False, range(54, 64)), ("bfloat16", False, range(52, 62)), ("float64", False, range(53, 63)),
                ("float32", True, range(52, 63)), ("float64", True, (*range(33, 43), *range(52, 63))))
     for dtype, grad, lengths in windows:
@@ -100,7 +100,7 @@ def suffixes():
 
 
 def of_length(dtype, length, requires_grad):
-    """A tensor whose one line is that long, suffixes and closing parenthesis not counted."""
+    """A tensor whose only line has that length, without suffixes and the closing parenthesis."""
     dot = 0 if dtype == "int32" else 1
     for depth, digits in itertools.product(range(1, 6), range(1, 4 if dtype == "bfloat16" else 8)):
         count, rest = divmod(length - len("tensor(") - 2 * depth + len(", "), digits + dot + len(", "))
@@ -210,7 +210,7 @@ def sparse_tensors():
 
 
 def complex_numbers():
-    """Pairs of the last dimension. The two parts have a style each."""
+    """Pairs of the last dimension are complex numbers. Each of the two parts has its own style."""
     entries = ([[1, 2], [3, -4]], [[0.5, 1e-5], [-100, 2]], [[0, "-0"], ["-0", 0]], [[NAN, INF], ["-inf", NAN], [1.5, -1.5]],
                [[[1, -20], [300, 4]], [[5, 6], [-7, 8]]], [[1, 1e9], [2, -3]], [1.25, -2], [[-1, 0.001], [1, 1]])
     for numbers, dtype in itertools.product(entries, ("float32", "float64")):

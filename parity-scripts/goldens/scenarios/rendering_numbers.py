@@ -28,7 +28,7 @@ def integers_and_bools():
 
 
 def without_a_number():
-    """No finite number but zero: nothing is aligned."""
+    """Tensors without a finite number other than zero, where nothing is aligned."""
     for nested in ([0, 0], ["-0", 0], [NAN, NAN], [0, "-inf"], [INF, "-inf", NAN, 0, "-0"], [INF], [[NAN, 0], ["-0", INF]],
                    0, "-0", NAN, INF, "-inf", [0] * 20, [NAN] * 17):
         for dtype in FLOATS:
@@ -73,7 +73,7 @@ def beside_other_numbers():
 
 
 def rounding():
-    """Of the exact binary value, ties to the even digit."""
+    """The exact binary value is rounded, ties to the even digit."""
     ties = ([2.03125], [0.03125], [0.09375], [1.03125e-5], [0.99999], [9.99996], [99.99995], [0.00005, 0.04], [0.00015, 0.1],
             [0.99995, 9.5], [1234.5678], [-2.03125, 0.09375], [9.99995e-6], [9.99996e-6], [1.00005e-5], [0.50005], [0.12345],
             [2.5, 0.5], [1.00005], [31.00005, 0.15625], [3.0517578125e-05], [65536.03125], [0.0001, 0.00015])

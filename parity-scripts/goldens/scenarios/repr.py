@@ -39,7 +39,7 @@ def sizes():
 
 
 def what_it_does_not_say():
-    """Neither the dtype, nor freezing, nor the mode, nor the weight's real shape."""
+    """The text does not show the dtype, freezing, the mode, or the real shape of the weight."""
     for dtype in ("float64", "float16", "bfloat16"):
         yield Scenario(f"a {dtype} table", "M7", [do.embedding("m", 4, 3, dtype=dtype), do.repr("m")])
         yield Scenario(f"converted to {dtype}", "M7", [do.embedding("m", 4, 3), do.to("m", dtype), do.repr("m")])

@@ -10,8 +10,8 @@ from values import ALL_FLOATS, counting, ones, seeded, ugly, value
 ABOUT = "SGD moves dense tables whole and sparse ones by their entries, with and without momentum."
 
 KIND = "sgd"
-# .NET uses TorchSharp's SGD. It turns the sign of maximize at the learning rate: the buffer then has the other sign, and is
-# not shown; with weight decay the result is wrong, and such scenarios are left out.
+# .NET uses TorchSharp's SGD, which implements maximize by negating the learning rate. The buffer then has the other sign, so it is not
+# shown. With weight decay the result is wrong, so such scenarios are left out.
 MOMENTA = ({}, {"momentum": 0.9}, {"momentum": 0.5, "dampening": 0.25}, {"momentum": 0.7, "nesterov": True},
            {"maximize": True}, {"momentum": 0.9, "maximize": True}, {"momentum": 0.3, "nesterov": True, "maximize": True})
 
@@ -72,7 +72,7 @@ def documented():
 
 
 def buffers():
-    """How a sparse buffer and a sparse gradient join hangs on their memory."""
+    """How a sparse buffer and a sparse gradient are joined depends on their memory."""
     pairs = (([1, 0], [1, 2]), ([3, 1], [1, 3]), ([2], [1]), ([1, 1], [1]), ([], [1, 2]))
     for (first, second), memory in itertools.product(pairs, ("contiguous", "expanded", "mixed")):
         for options in ({"momentum": 0.5}, {"momentum": 0.75, "dampening": 0.5}):
@@ -135,7 +135,7 @@ def accumulated():
 
 
 def many_entries():
-    """SGD applies entries as they come, so nothing hangs on how a sort would order them."""
+    """SGD applies entries in their own order, so the result does not depend on a sort."""
     for size, rows, dtype in itertools.product((17, 40), (2, 5), ("float32", "float64")):
         name = f"{size} look-ups of {rows} rows, {dtype}"
         rng = seeded(name)

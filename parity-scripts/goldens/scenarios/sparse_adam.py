@@ -14,7 +14,7 @@ BETAS = ((None, None), (0.0, 0.0), (0.5, 0.25), (0.0, 0.999), (0.99, 0.0), (0.8,
 
 
 def options_of(case):
-    """What differs from the defaults."""
+    """The options that differ from the defaults."""
     (beta1, beta2), options = case["betas"], {"lr": case["lr"], "eps": case["eps"], "maximize": case["maximize"]}
     options.update({"beta1": beta1, "beta2": beta2})
     return {name: option for name, option in options.items() if option is not None and option is not False}
@@ -38,7 +38,7 @@ def combinations():
 
 
 def widths():
-    """Rows that fill vectors of 4, 8 and 16 numbers, and rows that leave some over."""
+    """Rows that fill vectors of 4, 8 and 16 numbers, and rows that do not fill the last one."""
     for columns, dtype in itertools.product((1, 3, 5, 8, 9, 16, 17, 33), ("float32", "float64")):
         name = f"{dtype} rows of {columns}"
         rng = seeded(name)
@@ -48,7 +48,7 @@ def widths():
 
 
 def large_batches():
-    """From 17 entries on repeated rows are summed in an order of the library's own."""
+    """From 17 entries on, repeated rows are summed in an order of libtorch's own."""
     for size, rows, dtype in itertools.product((16, 17, 40), (2, 5), ("float32", "float64")):
         name = f"{size} look-ups of {rows} rows, {dtype}"
         rng = seeded(name)
@@ -95,7 +95,7 @@ def nothing_to_do():
 
 
 def explicit_zeros():
-    """Rows with a gradient of zero: their moments decay, and they move on by what is left of them."""
+    """Rows with a gradient of zero. Their moments decay, and the rows still move by the rest of the moments."""
     zeros, some = value("float32", [[0, 0], [0, "-0"]]), value("float32", [[1, -2], [0.5, 0]])
     for options in ({}, {"lr": 0.1, "beta1": 0.5}, {"lr": 0.1, "beta1": 0.0, "beta2": 0.0}, {"eps": 1e-50}):
         yield Scenario(f"zero gradients first, between and last{told(options)}", "O25", [
@@ -124,7 +124,7 @@ def numbers_at_the_edge():
 
 
 def accumulated():
-    """Two backward passes before a step; how their gradients were joined does not matter to the sum."""
+    """Two backward passes before a step. The sum does not depend on how their gradients were joined."""
     pairs = (([1, 0], [1, 2]), ([3, 1, 2], [3, 1, 2]), ([2], [1]), ([1, 1], [1]), ([], [1, 2]), ([0, 1], []))
     for (first, second), memory in itertools.product(pairs, ("contiguous", "expanded", "mixed")):
         name = f"{first} and {second}, {memory}"
@@ -160,7 +160,7 @@ def documented():
 
 
 def gradients_given():
-    """The gradient is whatever stands there, coalesced or not, and stays as it is."""
+    """A step takes any gradient that is set, coalesced or not, and leaves it unchanged."""
     coalesce = [do.op("coalesce", ["m.weight.grad"], "c"), do.set_grad("m.weight", "c")]
     for memory, maximize in itertools.product(("as it came", "coalesced"), (False, True)):
         options = {"lr": 0.1, **({"maximize": True} if maximize else {})}

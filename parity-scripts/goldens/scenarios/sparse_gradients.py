@@ -8,11 +8,11 @@ from values import ALL_FLOATS, counting, drawn, flattened, indices, ones, seeded
 
 ABOUT = "A sparse gradient holds the looked-up indices in order, duplicates and all, without those of the padding row."
 
-SUMMED = "summed"  # the gradient that sum() sends back: one number, expanded
+SUMMED = "summed"  # the gradient that sum() sends back is one number, expanded
 
 
 def backward_of(case, rng):
-    """Backward with a gradient of the case's memory. Together with padding, a 0-d index cannot be filtered (X20)."""
+    """A backward pass with a gradient in the case's memory layout. With padding, a 0-d index cannot be filtered (X20)."""
     raises = case["shape"] == () and case["padding_idx"] is not None
     shape = (*case["shape"], 3)
     if case["gradient"] == SUMMED:
@@ -58,7 +58,7 @@ def functional():
 
 
 def sums():
-    """Coalescing sums duplicates in an order of the library's own from 17 entries on; to_dense always in theirs."""
+    """From 17 entries on, coalescing sums duplicates in an order of libtorch's own. to_dense always keeps their order."""
     sizes = ((2, 2), (6, 3), (16, 3), (17, 2), (24, 5), (33, 3), (48, 4), (64, 7))
     for (entries, rows), dtype in itertools.product(sizes, ALL_FLOATS):
         name = f"{entries} entries over {rows} rows, {dtype}"

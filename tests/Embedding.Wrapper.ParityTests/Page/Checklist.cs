@@ -2,7 +2,7 @@ using System.Text.RegularExpressions;
 
 namespace EmbeddingWrapper.ParityTests.Page;
 
-/// <summary>checklist.md: what the page says, and what proves it.</summary>
+/// <summary>Reads checklist.md: each sentence of the page, and what proves it.</summary>
 internal static class Checklist
 {
     private const string UpstreamHeading = "# PyTorch's own tests";
@@ -47,10 +47,10 @@ internal sealed partial class ChecklistRow
     /// <summary><c>family: scenario</c></summary>
     public string[] Scenarios { get; }
 
-    /// <summary>Items of the specification, which the goldens' <c>proves</c> name.</summary>
+    /// <summary>Items of the specification. The <c>proves</c> of the goldens names them.</summary>
     public string[] Items { get; }
 
-    /// <summary>The reasons for which the row says that a test of it is skipped.</summary>
+    /// <summary>The reasons that the row gives for skipped tests.</summary>
     public string[] Skipped { get; }
 
     public bool IsEmpty => Tests.Length + Scenarios.Length + Items.Length == 0;

@@ -3,7 +3,7 @@ using EmbeddingWrapper.ParityTests.Replay;
 
 namespace EmbeddingWrapper.ParityTests.Page;
 
-/// <summary>Holds checklist.md to its word.</summary>
+/// <summary>Checks that checklist.md covers the whole page and that every proof it names exists.</summary>
 public class ChecklistTests
 {
     private static readonly ChecklistRow[] Rows = [.. Checklist.Page, .. Checklist.Upstream];
@@ -13,7 +13,7 @@ public class ChecklistTests
     private static readonly ILookup<string, FactAttribute> Tests =
         (from type in typeof(ChecklistTests).Assembly.GetTypes()
          from method in type.GetMethods()
-         let attribute = method.GetCustomAttribute<FactAttribute>() // a theory is a fact too
+         let attribute = method.GetCustomAttribute<FactAttribute>() // TheoryAttribute derives from FactAttribute
          where attribute is not null
          select (Name: $"{type.Name}.{method.Name}", attribute)).ToLookup(test => test.Name, test => test.attribute);
 

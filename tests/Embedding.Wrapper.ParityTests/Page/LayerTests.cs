@@ -117,7 +117,7 @@ public class LayerTests : PageTests
         }
     }
 
-    // The examples: their numbers are those of a run without a seed, so what can be checked is what does not hang on it.
+    // The examples. Their numbers come from a run without a seed, so these tests check only what does not depend on the numbers.
 
     [Fact]
     public void TheExampleOfTwoSamplesOfFourIndices()

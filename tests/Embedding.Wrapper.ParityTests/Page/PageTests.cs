@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace EmbeddingWrapper.ParityTests.Page;
 
 /// <summary>
-/// What the documentation page says in words that no golden can show. Each class tests one part of the page, from the same seed,
-/// and disposes the tensors of each test.
+/// Tests what the documentation page says in words and no golden can show. Each derived class tests one part of the page. Each test
+/// starts from the same seed, and its tensors are disposed afterwards.
 /// </summary>
 public abstract class PageTests : IDisposable
 {

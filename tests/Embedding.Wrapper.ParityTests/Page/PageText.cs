@@ -7,7 +7,7 @@ internal static partial class PageText
 {
     public static string Whole { get; } = File.ReadAllText(PathOf("embedding.txt")).Split(Rule, 2)[1];
 
-    /// <summary>Above it the file names the source and the licence.</summary>
+    /// <summary>The text of the page. The lines of the file above it name the source and the licence.</summary>
     private const string Rule = "--------------------------------------------------------------------------------\n";
 
     public static string PathOf(string file) => Path.Combine(AppContext.BaseDirectory, "Page", file);
@@ -19,7 +19,7 @@ internal static partial class PageText
         return Regex.Match(Whole, $@"{escaped}\s*\(([^)]*)\)\[source\]").Groups[1].Value.Split(", ");
     }
 
-    /// <summary>The copy has lost some white space ("index.max_norm", "Default2"), so none of it counts.</summary>
+    /// <summary>Removes all white space: the copy has lost some of it ("index.max_norm", "Default2"), so none is compared.</summary>
     public static string WithoutWhiteSpace(string text) => WhiteSpace().Replace(text, "");
 
     [GeneratedRegex(@"\s+")]

@@ -10,7 +10,7 @@ public class SignatureTests
     [Fact]
     public void TheConstructorHasThePagesArgumentsInItsOrderWithItsDefaults()
     {
-        // What PyTorch gives through the private _weight, FromPretrained and the Weight property give here.
+        // PyTorch's private _weight is not here: FromPretrained and the Weight property do its work.
         string[] signature = [.. PageText.Arguments("torch.nn. Embedding").Where(argument => argument != "_weight=None")];
         ConstructorInfo constructor = typeof(Embedding).GetConstructors().Single();
         Assert.Equal([.. signature, "device=None", "dtype=None"], InPython(constructor));
@@ -24,7 +24,7 @@ public class SignatureTests
         Assert.All(methods, method => Assert.Equal(PageText.Arguments("from_pretrained"), InPython((MethodInfo)method)));
     }
 
-    /// <summary>A C# signature, spelled as the page spells its own.</summary>
+    /// <summary>Spells a C# signature as the page spells its signatures.</summary>
     private static string[] InPython(MethodBase method) => [.. method.GetParameters().Select(parameter =>
     {
         string name = Regex.Replace(parameter.Name!, "[A-Z]", capital => $"_{capital.Value.ToLowerInvariant()}");

@@ -43,7 +43,7 @@ public class SparseGradientTests : PageTests
         TensorAssert.Same(before[1] - 1 - 1, embedding.Weight[1]);
     }
 
-    /// <summary>Sparse gradients make the loss fall, and move the rows of the batch alone.</summary>
+    /// <summary>Asserts that the loss falls and that only the rows of the batch change.</summary>
     private static void LearnsSparsely(Device device, Func<IEnumerable<Parameter>, OptimizerHelper> make)
     {
         using var embedding = new Embedding(4, 3, sparse: true, device: device);

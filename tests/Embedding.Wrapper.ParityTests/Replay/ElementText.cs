@@ -8,7 +8,7 @@ internal static class ElementText
 {
     private const string NaNPrefix = "nan:";
 
-    // Bits of the NaN that a golden writes as "nan", and the highest bit.
+    // For each dtype, the bits of the NaN that a golden writes as "nan", and the sign bit.
     private static readonly Dictionary<ScalarType, (ulong NaN, ulong Sign)> Floats = new()
     {
         [ScalarType.Float16] = (0x7E00, 0x8000),
@@ -36,7 +36,7 @@ internal static class ElementText
         };
     }
 
-    /// <summary>The bits of the nearest number of the dtype; where that is no float, the number is whole.</summary>
+    /// <summary>The bits of the nearest number of the dtype. If the dtype is not a float, the number must be whole.</summary>
     public static ulong Round(double number, ScalarType dtype) => dtype switch
     {
         ScalarType.Bool => number == 0 ? 0UL : 1UL,
@@ -74,7 +74,7 @@ internal static class ElementText
         _ => throw new GoldenFormatException($"The goldens know no {dtype}."),
     };
 
-    /// <summary>How many steps from float to float lead from one to the other. The two zeros are one.</summary>
+    /// <summary>How many floats apart the two numbers are. The two zeros count as one float.</summary>
     public static ulong Ulps(ulong a, ulong b, ScalarType dtype)
     {
         if (a == b) return 0;

@@ -2,28 +2,28 @@ using System.Runtime.InteropServices;
 
 namespace EmbeddingWrapper.ParityTests.Replay;
 
-/// <summary>An error of PyTorch's, and what .NET has to throw for it.</summary>
+/// <summary>An error that PyTorch raised, and the exception that .NET must throw for it.</summary>
 internal sealed class ExpectedError(string step, string pythonText, string? dotnetText)
 {
     /// <summary>
-    /// What bad input gets: the step (any, where none is named), how PyTorch's text begins, the exception. The first row
-    /// that fits counts.
+    /// The exception for each error: the step (null: any step), how PyTorch's text begins, and the exception. The first row that
+    /// fits counts.
     /// </summary>
     private static readonly (string? Step, string Text, Type Exception)[] Table =
     [
-        // libtorch's own, which TorchSharp (in the step: its SGD) throws and the library never sees
+        // libtorch's own errors: TorchSharp throws them (in the step, its SGD does), and the library never sees them
         ("backward", "", typeof(ExternalException)),
         ("grad", "", typeof(ExternalException)),
         ("op", "", typeof(ExternalException)),
         ("step", "add(sparse, dense) is not supported", typeof(ExternalException)),
 
-        // a padding index: the caller's argument, except where the weight was replaced by one that it does not fit
+        // a padding index: the caller's argument, unless the weight was replaced by one that the index does not fit
         ("forward", "Padding_idx must be within num_embeddings", typeof(InvalidOperationException)),
         (null, "Padding_idx must be within num_embeddings", typeof(ArgumentOutOfRangeException)),
         ("embedding", "index 0 is out of bounds for dimension 0 with size 0", typeof(ArgumentOutOfRangeException)),
         ("embedding", "Trying to create tensor with negative dimension", typeof(ArgumentOutOfRangeException)),
 
-        // a bad index, as PyTorch's plain, max_norm, no-row and no-column ways report it
+        // a bad index, in the words of PyTorch's plain look-up, with max_norm, without rows, and without columns
         (null, "index out of range in self", typeof(ArgumentOutOfRangeException)),
         (null, "select(): index", typeof(ArgumentOutOfRangeException)),
         (null, "index_select(): self indexing axis dim should be positive", typeof(ArgumentOutOfRangeException)),
@@ -41,7 +41,7 @@ internal sealed class ExpectedError(string step, string pythonText, string? dotn
         (null, "some parameters appear in more than one parameter group", typeof(ArgumentException)),
         (null, "Sparse params at indices", typeof(ArgumentException)),
 
-        // the state of the layer, or the gradient that an optimizer finds, does not allow it
+        // the state of the layer, or the gradient that an optimizer finds, does not allow the call
         (null, "", typeof(InvalidOperationException)),
     ];
 
@@ -59,8 +59,8 @@ internal sealed class ExpectedError(string step, string pythonText, string? dotn
     }
 
     /// <summary>
-    /// Whether the step is a matter of the CPU: there alone libtorch reports a bad index (on CUDA it ends the process's
-    /// context), and its texts name types of the CPU.
+    /// Whether the error exists on the CPU only. libtorch reports a bad index only there (on CUDA a bad index ends the process's
+    /// context), and these texts name types of the CPU.
     /// </summary>
     public bool IsOfTheCpu => new[] { "index", "indices", "INDICES", "torch.", "CPU" }.Any(pythonText.Contains);
 }

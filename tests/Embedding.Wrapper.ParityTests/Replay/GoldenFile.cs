@@ -27,7 +27,7 @@ internal sealed class GoldenFile
     /// <summary>The goldens of this repository.</summary>
     public static IReadOnlyList<GoldenFile> Own => OwnFiles.Value;
 
-    /// <summary>Those, or the ones of the folder that the environment names.</summary>
+    /// <summary>The goldens of the folder that the environment names, or else those of this repository.</summary>
     public static IReadOnlyList<GoldenFile> ToReplay => FilesToReplay.Value;
 
     public static string? OtherFolder =>
@@ -61,10 +61,10 @@ internal sealed class Scenario
 
     public string Name { get; }
 
-    /// <summary>What a table or a report calls it; unique.</summary>
+    /// <summary>The unique name of the scenario in tables and reports.</summary>
     public string FullName => $"{File.Family}: {Name}";
 
-    /// <summary>The items of the specification that it proves: <c>N2</c>.</summary>
+    /// <summary>The items of the specification that it proves, such as <c>N2</c>.</summary>
     public IReadOnlyList<string> Proves { get; }
 
     public IReadOnlyList<Step> Steps { get; }
@@ -74,8 +74,8 @@ internal sealed class Scenario
         _json.EnumerateObject().Where(member => !member.NameEquals("steps")).Select(GoldenText.Member));
 
     /// <summary>
-    /// CUDA reports no bad index, spells its types otherwise in messages, draws other random numbers where a module refills
-    /// itself, and a tensor there prints its device.
+    /// False for steps that differ on CUDA. CUDA does not report a bad index, its messages name other types, a module that refills
+    /// itself draws other random numbers, and a printed tensor names its device.
     /// </summary>
     public bool CanRunOnCuda =>
         Steps.All(step => step.Do is not ("reset_parameters" or "print") && step.Raises is not { IsOfTheCpu: true });

@@ -31,7 +31,7 @@ internal static class GoldenText
     public static string DtypeName(ScalarType dtype) =>
         Dtypes.Where(pair => pair.Value == dtype).Select(pair => pair.Key).SingleOrDefault() ?? $"{dtype}";
 
-    /// <summary>JSON has no infinity and no NaN: a golden writes those as strings.</summary>
+    /// <summary>Reads a number. JSON has no infinity and no NaN, so a golden writes them as strings.</summary>
     public static double Number(JsonElement value) =>
         value.ValueKind == JsonValueKind.String ? TensorText.Number(value.GetString()!) : value.GetDouble();
 

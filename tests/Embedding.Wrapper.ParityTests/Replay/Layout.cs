@@ -2,10 +2,10 @@ using static TorchSharp.torch;
 
 namespace EmbeddingWrapper.ParityTests.Replay;
 
-/// <summary>The same values in other memory, or as what a golden cannot write out.</summary>
+/// <summary>Puts values into another memory layout, or makes a kind of tensor that a golden cannot write out.</summary>
 internal static class Layout
 {
-    /// <summary>What lies between the elements of a spaced-out tensor: a reader that ignores strides shows it.</summary>
+    /// <summary>Fills the memory between the elements of a spaced-out tensor, where a reader that ignores strides would find it.</summary>
     private const int Filler = 113;
 
     public static Tensor Of(Tensor plain, string? layout) => layout switch

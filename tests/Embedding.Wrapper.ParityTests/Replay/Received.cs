@@ -7,8 +7,8 @@ using static TorchSharp.torch;
 namespace EmbeddingWrapper.ParityTests.Replay;
 
 /// <summary>
-/// What .NET gave in a scenario that failed, in the golden's own format, beside the golden in the source tree, for any tool
-/// that compares files. Git ignores it, and the next run that passes removes it.
+/// Writes what .NET gave in a scenario that failed. The file has the golden's format and lies beside the golden in the source tree,
+/// so that any tool can compare the two. Git ignores it, and the next run that passes removes it.
 /// </summary>
 internal static class Received
 {
@@ -55,7 +55,7 @@ internal static class Received
         string text = slug.ToString().TrimEnd().Replace(' ', '-');
         if (text == name) return text;
 
-        // Something was lost, and another name may have lost it too.
+        // The text has lost characters, and another name may have become the same text: a hash tells them apart.
         string hash = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(name)))[..6];
         return $"{text[..Math.Min(text.Length, LongestSlug)]}.{hash}";
     }
@@ -66,7 +66,7 @@ internal static class Received
     private static string SourceFolder([CallerFilePath] string thisFile = "")
     {
         string goldens = Path.Combine(Path.GetDirectoryName(thisFile)!, "..", "Goldens");
-        bool builtHere = Directory.Exists(goldens); // the tests may run on another machine than the one that built them
+        bool builtHere = Directory.Exists(goldens); // the tests may run on another machine than the build
         return Path.GetFullPath(builtHere ? goldens : AppContext.BaseDirectory);
     }
 }

@@ -76,7 +76,7 @@ internal sealed partial class ScenarioReplay
         switch (At(given.Text("of")))
         {
             case nn.Module module: module.zero_grad(); break;
-            case SGD sgd: // TorchSharp's own fills gradients with zeros, where PyTorch's drops them
+            case SGD sgd: // TorchSharp's zero_grad fills gradients with zeros; PyTorch's drops them
                 foreach (Parameter parameter in sgd.parameters()) parameter.grad = null;
                 break;
             case optim.Optimizer optimizer: optimizer.zero_grad(); break;
@@ -105,7 +105,7 @@ internal sealed partial class ScenarioReplay
         switch (At(given.Text("of")))
         {
             case Embedding module:
-                Own(module.Weight); // the layer leaves the weight that it loses to whoever else holds it
+                Own(module.Weight); // the layer does not dispose the weight that it loses, because someone else may hold it
                 module.Weight = weight;
                 break;
             case Linear module: module.weight = weight; break;
@@ -128,7 +128,7 @@ internal sealed partial class ScenarioReplay
     [Does("unhook")]
     private void Unhook(Arguments given) => At<Action>(given.Text("of"))();
 
-    /// <summary>PyTorch's promise, on which an optimizer made before rests: the parameter stays the same object.</summary>
+    /// <summary>Asserts that the parameter stays the same object: PyTorch promises it, and an optimizer made before depends on it.</summary>
     private static T WithTheSameWeights<T>(nn.Module module, Func<T> change)
     {
         Parameter[] before = Weights();

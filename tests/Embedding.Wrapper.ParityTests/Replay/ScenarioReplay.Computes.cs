@@ -13,7 +13,7 @@ internal sealed partial class ScenarioReplay
             options.PaddingIdx, options.MaxNorm, options.NormType, options.ScaleGradByFreq, options.Sparse);
     }
 
-    // call, not forward: it runs the hooks
+    // call and not forward, because call runs the hooks
     [Does("forward")]
     private Tensor Forward(Arguments given) =>
         At<nn.IModule<Tensor, Tensor>>(given.Text("of")).call(TensorAt(given.Text("input")));

@@ -23,7 +23,7 @@ internal sealed partial class ScenarioReplay
     [Does("default_dtype")]
     private void DefaultDtype(Arguments given) => set_default_dtype(GoldenText.Dtype(given.Text("dtype")));
 
-    // Random numbers are drawn on the CPU, also for CUDA, whose generator gives others.
+    // Random numbers are drawn on the CPU for CUDA too, because CUDA's generator gives other numbers.
     [Does("randn")]
     private Tensor Draw(Arguments given) => randn(given.Integers("shape"), Dtype(given)).to(_device);
 
@@ -74,7 +74,7 @@ internal sealed partial class ScenarioReplay
     private static ScalarType? Dtype(Arguments given) =>
         given.OptionalText("dtype") is { } name ? GoldenText.Dtype(name) : null;
 
-    /// <summary>What the page calls the options of a look-up; an option that is left out has the page's default.</summary>
+    /// <summary>The options of a look-up by their names on the page. An option that is left out has the page's default.</summary>
     private sealed record Options(long? PaddingIdx, double? MaxNorm, double NormType, bool ScaleGradByFreq, bool Sparse)
     {
         public static Options From(Arguments given) => new(

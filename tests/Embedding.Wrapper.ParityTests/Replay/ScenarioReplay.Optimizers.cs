@@ -96,7 +96,7 @@ internal sealed partial class ScenarioReplay
 
     private Parameter[] ParametersAt(Arguments given) => [.. given.Texts("parameters").Select(ParameterAt)];
 
-    // PyTorch's optimizers are given tensors, .NET's parameters.
+    // PyTorch's optimizers take tensors; .NET's take parameters.
     private Parameter ParameterAt(string path)
     {
         Tensor tensor = TensorAt(path);

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace EmbeddingWrapper.ParityTests.Replay;
 
-// The steps that read, and the paths by which all steps do: m.weight.grad, o.state.m.weight.step
+// The steps that read, and the paths by which all steps read: m.weight.grad, o.state.m.weight.step
 internal sealed partial class ScenarioReplay
 {
     [Does("show")]
@@ -19,7 +19,7 @@ internal sealed partial class ScenarioReplay
     private string[] ParameterNames(Arguments given) =>
         [.. ModuleAt(given).named_parameters().Select(parameter => parameter.name)];
 
-    // PyTorch hands out detached tensors, TorchSharp the parameters themselves.
+    // PyTorch's state_dict has detached tensors; TorchSharp's has the parameters themselves.
     [Does("state_dict")]
     private Dictionary<string, object?> StateDict(Arguments given) =>
         ModuleAt(given).state_dict().ToDictionary(entry => entry.Key, object? (entry) => entry.Value.detach());

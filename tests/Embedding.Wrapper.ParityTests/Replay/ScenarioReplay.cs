@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace EmbeddingWrapper.ParityTests.Replay;
 
 /// <summary>
-/// Runs the steps of one scenario and compares what each gives with the golden. For each kind of step there is one method,
-/// marked with the word that the goldens use for it, in the other parts of this class.
+/// Runs the steps of one scenario and compares what each gives with the golden. The other parts of this class have one method for
+/// each kind of step, marked with the word that the goldens use for it.
 /// </summary>
 internal sealed partial class ScenarioReplay
 {
@@ -101,7 +101,7 @@ internal sealed partial class ScenarioReplay
         return step.Gives is { } expected ? Difference.Between(expected, result, step.Ulp) : null;
     }
 
-    // As in the goldens: the first line, which is all but a native stack, except where the further lines say something.
+    // As in the goldens, only the first line counts, because the rest is a native stack. load_state_dict says more in further lines.
     private static string ErrorText(Step step, Exception error)
     {
         string text = step.Do == "load_state_dict" ? error.Message : error.Message.Split('\n')[0];

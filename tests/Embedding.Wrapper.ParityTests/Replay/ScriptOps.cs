@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace EmbeddingWrapper.ParityTests.Replay;
 
 /// <summary>
-/// What TorchSharp 0.107 does not expose, reached through TorchScript; and <c>torch.autograd.grad</c>, because an error in
+/// Reaches through TorchScript what TorchSharp 0.107 does not expose. It also has <c>torch.autograd.grad</c>, because an error in
 /// TorchSharp's own ends the process.
 /// </summary>
 internal static class ScriptOps
@@ -20,7 +20,7 @@ internal static class ScriptOps
             gradients: Optional[List[Optional[Tensor]]] = [gradient]
             return torch.autograd.grad([of], [by], gradients, create_graph, create_graph)[0]
 
-        """; // libtorch's parser wants the last line ended
+        """; // libtorch's parser needs a line feed after the last line
 
     private static readonly Lazy<jit.CompilationUnit> Compiled = new(() => jit.compile(Source));
 

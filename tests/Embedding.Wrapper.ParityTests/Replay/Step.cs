@@ -30,7 +30,7 @@ internal sealed class Step
 
     public ExpectedError? Raises { get; }
 
-    /// <summary>By how many units in the last place a float may differ: none, unless the golden says so.</summary>
+    /// <summary>How many units in the last place a float may differ by. It is zero unless the golden names a tolerance.</summary>
     public ulong Ulp { get; }
 
     /// <summary>The step without its result, as the file spells it.</summary>
@@ -56,7 +56,7 @@ internal sealed class Step
 }
 
 /// <summary>
-/// The arguments of a step. It knows which of them were read: one that the step's method does not know must not pass.
+/// The arguments of a step. They record which were read, so that an argument that the step's method does not know is an error.
 /// </summary>
 internal sealed class Arguments(IEnumerable<JsonProperty> members)
 {
@@ -95,5 +95,5 @@ internal sealed class Arguments(IEnumerable<JsonProperty> members)
     public long[] Integers(string name) => [.. Required(name).EnumerateArray().Select(entry => entry.GetInt64())];
 }
 
-/// <summary>The golden, not the library, is at fault: it says what parity-scripts/README.md does not know.</summary>
+/// <summary>The golden is wrong, not the library: it contains something that parity-scripts/README.md does not describe.</summary>
 internal sealed class GoldenFormatException(string message) : Exception(message);

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace EmbeddingWrapper.ParityTests.Replay;
 
-/// <summary>Tensors to the goldens' text and back, bit for bit.</summary>
+/// <summary>Converts tensors to the goldens' text and back, bit for bit.</summary>
 internal static class TensorText
 {
     public const string SparseLayout = "sparse_coo";
@@ -101,7 +101,7 @@ internal static class TensorText
         for (long at = 0; at < count; at++) yield return ElementText.Round(start + (step * at), dtype);
     }
 
-    /// <summary>So many times these elements, then so many times those.</summary>
+    /// <summary>Runs of repeated elements: a number of times, and the elements to repeat.</summary>
     private static IEnumerable<string> Runs(JsonElement runs) => runs.EnumerateArray()
         .SelectMany(run => Enumerable.Repeat(Elements(run[1]), run[0].GetInt32())).SelectMany(texts => texts);
 

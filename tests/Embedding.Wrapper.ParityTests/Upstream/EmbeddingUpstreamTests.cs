@@ -5,14 +5,14 @@ using static TorchSharp.torch;
 namespace EmbeddingWrapper.ParityTests.Upstream;
 
 /// <summary>
-/// PyTorch's own tests of this layer, restated under their own names: what test/nn/test_embedding.py asks of nn.Embedding
-/// and F.embedding. (The rest of that file is about EmbeddingBag.)
+/// PyTorch's own tests of nn.Embedding and F.embedding, in test/nn/test_embedding.py, restated under their own names. The rest of
+/// that file is about EmbeddingBag.
 /// </summary>
 public class EmbeddingUpstreamTests : IDisposable
 {
     private readonly DisposeScope _scope = NewDisposeScope();
 
-    // Rounding leaves about 2 rows in 100 a last bit above max_norm; PyTorch seeds its tests too.
+    // A seed is needed, and PyTorch's tests have one: rounding leaves about 2 rows in 100 a last bit above max_norm.
     public EmbeddingUpstreamTests() => manual_seed(1234);
 
     public void Dispose() => _scope.Dispose();

@@ -3,13 +3,13 @@ using static TorchSharp.torch;
 
 namespace EmbeddingWrapper.ParityTests.Upstream;
 
-/// <summary>Compares derivatives with central differences in float64: PyTorch's gradcheck and gradgradcheck.</summary>
+/// <summary>Compares derivatives with central differences in float64, as PyTorch's gradcheck and gradgradcheck do.</summary>
 internal static class GradientCheck
 {
-    // A difference is an approximation of a derivative. gradcheck's own step and absolute tolerance; its relative one is wider.
+    // A difference approximates a derivative. Step and absolute tolerance are gradcheck's; its relative tolerance is wider.
     private const double Step = 1e-6, Tolerance = 1e-5;
 
-    /// <summary>The first derivative of <paramref name="function"/> by its argument, and the derivatives of that.</summary>
+    /// <summary>Checks the first derivative of <paramref name="function"/> by its argument, and the derivatives of that.</summary>
     public static void FirstAndSecond(Func<Tensor, Tensor> function, Tensor argument)
     {
         First(function, argument);
@@ -25,7 +25,7 @@ internal static class GradientCheck
     private static void First(Func<Tensor, Tensor> function, Tensor argument)
     {
         Tensor result = function(argument);
-        Tensor direction = randn_like(result); // the derivative of a number, this times the result, sees every element
+        Tensor direction = randn_like(result); // the result times this, summed, is a number whose derivative depends on every element
         Tensor analytic = autograd.grad([result], [argument], [direction]).Single();
         Tensor numeric = Numeric(argument, () => (function(argument) * direction).sum().ToDouble());
         Assert.True(analytic.allclose(numeric, rtol: Tolerance, atol: Tolerance), $"{analytic}\n{numeric}");

@@ -4,16 +4,16 @@ using static EmbeddingWrapper.Tests.Shared;
 namespace EmbeddingWrapper.Tests.BadInput;
 
 /// <summary>
-/// A table of bad calls: null elements, disposed, another dtype, shape or device, huge, negative, overlapping. Each throws what it says,
-/// with these words, changes nothing and leaves no native tensor behind. (That null itself is refused, and everything after disposal,
-/// <see cref="ConventionTests"/> asks of each member.)
+/// A table of bad calls: null elements, disposed, another dtype, shape or device, huge, negative, overlapping. Each call throws the
+/// exception of its row with the words of its row, changes nothing and leaves no native tensor behind. <see cref="ConventionTests"/>
+/// checks for each member that null is refused and that a disposed object throws.
 /// </summary>
 public partial class BadInputTests
 {
-    /// <param name="Member">Type and name, as in <c>Embedding.forward</c>; of a constructor the type twice.</param>
+    /// <param name="Member">Type and name, as in <c>Embedding.forward</c>. A constructor has the type's name twice.</param>
     /// <param name="Input">What is bad.</param>
-    /// <param name="Exception">What is thrown, exactly.</param>
-    /// <param name="Words">What the message holds.</param>
+    /// <param name="Exception">The exact type of the exception.</param>
+    /// <param name="Words">What the message contains.</param>
     private sealed record BadCall(string Member, string Input, Type Exception, string[] Words, Action<World> Call);
 
     private static BadCall Throws<TException>(string member, string input, Action<World> call, params string[] words) where TException : Exception =>
@@ -40,10 +40,10 @@ public partial class BadInputTests
         Assert.Equal(call.Exception, error.GetType());
         Assert.All(call.Words, word => Assert.Contains(word, error.Message));
         Assert.Equal(before, world.Snapshot());
-        Assert.InRange(LiveTensors(), 0, tensors); // fewer where the call disposed of something first
+        Assert.InRange(LiveTensors(), 0, tensors); // fewer if the call disposed something first
     }
 
-    /// <summary>What takes arguments and no bad ones.</summary>
+    /// <summary>Members that take arguments, none of which can be bad.</summary>
     private static readonly Dictionary<string, string> NothingBad = new()
     {
         ["Embedding.CheckIndices"] = "a bool",

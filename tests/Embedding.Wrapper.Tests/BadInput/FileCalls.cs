@@ -3,7 +3,7 @@ using EmbeddingWrapper.Tests.Pretrained;
 
 namespace EmbeddingWrapper.Tests.BadInput;
 
-// Files. What is wrong inside of one, the fault tests of the readers show.
+// Calls on files. The fault tests of the readers cover the content of files.
 public partial class BadInputTests
 {
     private static IEnumerable<BadCall> FileCalls()

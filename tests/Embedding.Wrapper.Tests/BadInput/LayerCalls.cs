@@ -3,7 +3,7 @@ using static EmbeddingWrapper.Tests.Shared;
 
 namespace EmbeddingWrapper.Tests.BadInput;
 
-// The layer, the function and the text of a tensor.
+// Calls on the layer, on the function and on the text of a tensor.
 public partial class BadInputTests
 {
     private static IEnumerable<BadCall> LayerCalls()
@@ -100,7 +100,7 @@ public partial class BadInputTests
             }, "overlaps the memory of the table"),
             Throws<ArgumentException>(lookup, "into the indices", world =>
             {
-                // What is written would be the next indices, which nobody checks.
+                // The look-up would overwrite the indices that it reads next, and nothing checks the new ones.
                 long[] memory = new long[60];
                 world.Longs.Lookup<long>(memory.AsSpan(1, 30), memory);
             }, "overlaps the memory of the indices"),
@@ -140,7 +140,7 @@ public partial class BadInputTests
         ];
     }
 
-    /// <summary>What no look-up takes, whichever way it goes.</summary>
+    /// <summary>Inputs that every kind of look-up refuses.</summary>
     private static IEnumerable<BadCall> InputCalls(string member, string way, Func<World, Tensor, Tensor> lookUp, string op)
     {
         return

@@ -4,7 +4,7 @@ using Adagrad = EmbeddingWrapper.Optim.Adagrad;
 
 namespace EmbeddingWrapper.Tests.BadInput;
 
-// The optimizers, and what they keep.
+// Calls on the optimizers and on their state.
 public partial class BadInputTests
 {
     private static IEnumerable<BadCall> OptimizerCalls()
@@ -64,7 +64,7 @@ public partial class BadInputTests
         }
     }
 
-    /// <summary>One bad parameter is enough: the others are good, before and behind it.</summary>
+    /// <summary>One bad parameter between good ones is enough.</summary>
     private static IEnumerable<BadCall> AmongGoodOnes(string member, Func<Parameter[], OptimizerHelper> make)
     {
         return
@@ -78,7 +78,7 @@ public partial class BadInputTests
             Throws<TException>(member, $"{input}, among good ones", world => make([world.Few, bad(world)!, world.Square.Weight]), words);
     }
 
-    /// <summary>What both optimizers refuse, a step on sparse gradients above all.</summary>
+    /// <summary>What both optimizers refuse; most calls are steps on sparse gradients.</summary>
     private static IEnumerable<BadCall> CallsOf(string type, Func<World, Trained> of, Func<World, Trained> other)
     {
         string step = $"{type}.step", add = $"{type}.add_param_group", load = $"{type}.load_state_dict";
@@ -201,7 +201,7 @@ public partial class BadInputTests
         ];
     }
 
-    /// <summary>The records of the state: public because TorchSharp's are.</summary>
+    /// <summary>Calls on the records of the state, which are public because TorchSharp's are.</summary>
     private static IEnumerable<BadCall> RecordCalls()
     {
         return

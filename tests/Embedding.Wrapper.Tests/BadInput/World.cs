@@ -7,7 +7,8 @@ using static EmbeddingWrapper.Tests.Shared;
 namespace EmbeddingWrapper.Tests.BadInput;
 
 /// <summary>
-/// An optimizer in the middle of its work, with two tables of one group: a call spoils the second, the first shows what it changed.
+/// An optimizer in the middle of its work, with two tables in one group. A call spoils the second table; the first shows whether the
+/// call changed anything.
 /// </summary>
 internal sealed record Trained(OptimizerHelper Optimizer, Embedding Good, Embedding Bad)
 {
@@ -25,14 +26,14 @@ internal sealed record Trained(OptimizerHelper Optimizer, Embedding Good, Embedd
         return trained;
     }
 
-    /// <summary>What is kept for the first table.</summary>
+    /// <summary>The optimizer's state for the first table.</summary>
     public OptimizerState State { get; private set; } = null!;
 
     public OptimizerOptions Options { get; private set; } = null!;
 
     public ParamGroup Group => (ParamGroup)Optimizer.ParamGroups.First();
 
-    /// <summary>Gives the second table a gradient, as TorchSharp lets one do, and takes a step.</summary>
+    /// <summary>Sets the gradient of the second table, which TorchSharp allows, and takes a step.</summary>
     public void StepWith(Tensor gradient)
     {
         Bad.Weight.grad = gradient;
@@ -71,7 +72,7 @@ internal sealed record Trained(OptimizerHelper Optimizer, Embedding Good, Embedd
     }
 }
 
-/// <summary>What the bad calls are made on, and what none of them may change.</summary>
+/// <summary>The objects that the bad calls are made on. No bad call may change them.</summary>
 internal sealed class World : IDisposable
 {
     public World()
@@ -123,13 +124,13 @@ internal sealed class World : IDisposable
 
     public Embedding Named { get; }
 
-    /// <summary>All rows are one.</summary>
+    /// <summary>All rows share one memory.</summary>
     public Embedding Overlapping { get; }
 
-    /// <summary>2^62 columns, all one.</summary>
+    /// <summary>2^62 columns that share one memory.</summary>
     public Embedding Wide { get; }
 
-    /// <summary>int64, and large numbers.</summary>
+    /// <summary>A table of large int64 numbers.</summary>
     public Embedding Longs { get; }
 
     public Embedding Square { get; }
@@ -145,7 +146,7 @@ internal sealed class World : IDisposable
 
     public Parameter ComplexParameter { get; }
 
-    /// <summary>What was computed, called a parameter.</summary>
+    /// <summary>A computed tensor that was made a parameter.</summary>
     public Parameter NonLeaf { get; }
 
     public Trained Adam { get; }

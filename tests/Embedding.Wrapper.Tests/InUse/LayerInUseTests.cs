@@ -57,7 +57,7 @@ public class LayerInUseTests
             }
             return (random => LookUp(layer, random), Convert, layer.Dispose);
         },
-        typeof(ArgumentException))); // the destination is of the wrong type
+        typeof(ArgumentException))); // the destination has the wrong type after a conversion
 
     [Fact]
     public void AnotherTableIsLoaded() => Apart(() => WhileInUse(() =>
@@ -72,7 +72,7 @@ public class LayerInUseTests
         return (random => LookUp(layer, random), Load, () => Array.ForEach(tables, table => table.Dispose()));
     }));
 
-    /// <summary>Looks random rows up in one of three ways and fails if one is neither row nor row and a half.</summary>
+    /// <summary>Looks up random rows in one of three ways and fails if a row holds neither its number nor that plus a half.</summary>
     private static void LookUp(Embedding layer, Random random)
     {
         var indices = new long[BatchSize];

@@ -16,7 +16,8 @@ public class OptimizerInUseTests
     [Fact]
     public void AnAdagradIsDisposed() => Apart(() => WhileAnOptimizerSteps(parameters => new Adagrad(parameters)));
 
-    // Two threads that train one layer are libtorch's to spoil: see the remarks of Embedding. One may, and then others see old and new numbers.
+    // One thread may train a layer while others read it; the others then see old and new numbers. Two threads that train one layer are
+    // not supported, because libtorch does not allow it: see the remarks of Embedding.
     [Fact]
     public void ALayerIsTrained() => Apart(() => WhileInUse(() =>
     {

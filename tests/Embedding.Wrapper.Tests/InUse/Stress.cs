@@ -12,7 +12,7 @@ internal static class Stress
     /// <summary>The width of the tables.</summary>
     public const int Width = 16;
 
-    /// <summary>The rows of the big tables: 38 MB. The system takes such memory back when it is freed, so that reading it is a fault.</summary>
+    /// <summary>The rows of the big tables: 38 MB. When so much memory is freed, the system takes it back, and reading it is a fault.</summary>
     public const int Rows = 600_000;
 
     private const string Child = "EMBEDDING_WRAPPER_STRESS_CHILD";
@@ -46,9 +46,9 @@ internal static class Stress
         Assert.Contains("Total: 1,", all);
     }
 
-    /// <summary>Round after round, until the time is over: eight threads use something until they cannot, and one interferes.</summary>
-    /// <param name="round">Makes what is used; says what a user does again and again, what the other does, and how it ends.</param>
-    /// <param name="allowed">What a user may see thrown. It ends when that is <see cref="ObjectDisposedException"/>.</param>
+    /// <summary>Repeats rounds until the time is over. In a round, eight threads use an object until they cannot, and one interferes.</summary>
+    /// <param name="round">Makes the object, and returns what a user repeats, what the other thread does, and how the round ends.</param>
+    /// <param name="allowed">Exceptions that a user may see. <see cref="ObjectDisposedException"/> is always allowed and ends the user.</param>
     public static void WhileInUse(
         Func<(Action<Random> Use, Action Interfere, Action End)> round, params Type[] allowed)
     {
@@ -93,7 +93,7 @@ internal static class Stress
         Assert.True(uses > 0, "Nobody got an answer.");
     }
 
-    /// <summary>A table whose rows hold their own number, and a half more where asked.</summary>
+    /// <summary>A table in which every element of a row is the number of the row plus <paramref name="more"/>.</summary>
     public static Tensor Numbered(double more = 0, ScalarType dtype = ScalarType.Float32)
     {
         using Tensor numbers = arange(Rows, dtype: dtype);

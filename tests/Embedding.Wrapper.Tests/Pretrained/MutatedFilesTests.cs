@@ -8,8 +8,8 @@ using static EmbeddingWrapper.Tests.Shared;
 namespace EmbeddingWrapper.Tests.Pretrained;
 
 /// <summary>
-/// Whatever happens to a file, the answer is clean: it is read, or refused with its name, the place and the fault, and nothing is
-/// left behind. EMBEDDING_WRAPPER_MUTATIONS says how many files are tried for each kind (default 400).
+/// A damaged file is either read, or refused with its name, the place and the fault, and nothing is left behind.
+/// EMBEDDING_WRAPPER_MUTATIONS sets how many files of each kind are tried; the default is 400.
 /// </summary>
 public class MutatedFilesTests
 {
@@ -17,7 +17,7 @@ public class MutatedFilesTests
 
     private const string Glove = "the 0.1 -0.25 3e-2\nof -1 2.5 0.125\nat name@domain.com 1 2 3\nnaïve 4 5 6\r\n\nthe 7 8 9\n日本 .5 -.5 1E2\n";
 
-    /// <summary>What is put in somewhere: pieces of the formats, and numbers that are hard to bear.</summary>
+    /// <summary>Bytes that a mutation inserts: pieces of the formats, and numbers that are hard to handle.</summary>
     private static readonly string[] Pieces =
     [
         " nan", " inf", " 1e999", " -", "\n", "\r\n", " ", "\t", "\0", "0", "-1", "9", "99999999999999999999", "4294967296", "2147483647", "\uFEFF",
@@ -105,10 +105,10 @@ public class MutatedFilesTests
         });
     }
 
-    /// <param name="path">Where the mutated files are put.</param>
+    /// <param name="path">The path of the mutated files.</param>
     /// <param name="original">What is mutated.</param>
-    /// <param name="hasHeader">Half the time the header's length is put right again, so that the damage lies behind it.</param>
-    /// <param name="read">Reads a file and looks at all that it gives.</param>
+    /// <param name="hasHeader">If true, half of the files get a correct header length again, so that the reader gets past it.</param>
+    /// <param name="read">Reads a file and everything in it.</param>
     private static void Try(string path, byte[] original, bool hasHeader, Action<string> read)
     {
         long tensors = LiveTensors();

@@ -5,7 +5,7 @@ using static EmbeddingWrapper.Tests.Shared;
 
 namespace EmbeddingWrapper.Tests.Pretrained;
 
-/// <summary>Python's safetensors reads what .NET writes. PYTHON names an interpreter that has it, and PyTorch.</summary>
+/// <summary>Python's safetensors reads what .NET writes. PYTHON names an interpreter that has safetensors and PyTorch.</summary>
 public class PythonTests
 {
     private static readonly string Python = Environment.GetEnvironmentVariable("PYTHON") ?? "/usr/bin/python3";
@@ -14,7 +14,8 @@ public class PythonTests
     public void PythonReadsWhatSaveWrites()
     {
         Assert.SkipUnless(Run("-c", "import safetensors, torch").ExitCode == 0, "python3-safetensors is not installed");
-        string path = Path.Combine(AppContext.BaseDirectory, "python.safetensors"); // within the repository, which is all that some Pythons see
+        // The file is inside the repository, because a Python in another Debian sees nothing else.
+        string path = Path.Combine(AppContext.BaseDirectory, "python.safetensors");
         using Tensor table = Table(7, 5), half = table.to(float16), integers = arange(9, dtype: int64), scalar = tensor(2.5), none = zeros(0, 3);
         SafeTensorsFile.Save(
             path,
@@ -44,7 +45,7 @@ public class PythonTests
         string path = Path.Combine(AppContext.BaseDirectory, "words.safetensors");
         using (var vectors = TestVectors.Load(TestFolder.Golden("gensim.verified.bin"))) vectors.Save(path);
 
-        // What the documentation of Save says, in the words of Python.
+        // This is what the documentation of Save says, written in Python.
         (int exitCode, string output) = Run("-c", """
             import json, sys
             from safetensors.torch import load_file

@@ -4,7 +4,7 @@ using static EmbeddingWrapper.Tests.Pretrained.SafeTensorsFileTests;
 
 namespace EmbeddingWrapper.Tests.Pretrained;
 
-/// <summary>Damaged and hostile files: which fault is named, and where.</summary>
+/// <summary>Damaged and hostile safetensors files are refused, and the error names the fault and its place.</summary>
 public class SafeTensorsFaultTests
 {
     private const string Eight = """{"dtype":"F32","shape":[2],"data_offsets":[0,8]}""";
@@ -46,7 +46,7 @@ public class SafeTensorsFaultTests
     [InlineData("¶", "the header does not start with '{'.")]
     public void AWrongHeaderIsNamedWithItsPlace(string json, string fault)
     {
-        // The mark shows the place; the length of the header comes before it.
+        // The mark ¶ shows the place of the fault. The length of the header comes before the header.
         byte[] before = Encoding.UTF8.GetBytes(json[..json.IndexOf('¶')]);
         AssertFault(Header(json.Replace("¶", ""), new byte[8]), sizeof(ulong) + before.Length, fault);
     }
@@ -141,7 +141,7 @@ public class SafeTensorsFaultTests
     {
         using var folder = new TestFolder();
         string path = folder.Write("model.safetensors.index.json", "{");
-        using (FileStream file = File.OpenWrite(path)) file.SetLength(100_000_001); // a hole
+        using (FileStream file = File.OpenWrite(path)) file.SetLength(100_000_001); // a hole: it takes no room on the disk: it takes no room on the disk
         var error = Assert.Throws<InvalidDataException>(() => SafeTensorsFile.Open(path));
         Assert.StartsWith($"{path}, byte 0: the index has 100000001 bytes, and 100000000 is the limit.", error.Message);
     }

@@ -113,7 +113,7 @@ public class SafeTensorsFileTests
         }
 
         Assert.Equal(2f, tensor[1, 0].ToSingle());
-        Assert.Equal(2f, again[1, 0].ToSingle()); // the same pages
+        Assert.Equal(2f, again[1, 0].ToSingle()); // both tensors share the file's pages
         Assert.Equal(before, File.ReadAllBytes(folder["table.safetensors"]));
         using var reopened = SafeTensorsFile.Open(folder["table.safetensors"]);
         using Tensor fresh = reopened.Read("table");
@@ -134,7 +134,7 @@ public class SafeTensorsFileTests
     public void TensorsAtOddPlacesAreCopied()
     {
         using var folder = new TestFolder();
-        // Headers need not be a multiple of 8 long, and writers need not sort.
+        // The length of a header need not be a multiple of 8, and a writer need not sort.
         const string header = """{"f":{"dtype":"F32","shape":[2,1],"data_offsets":[3,11]},"b":{"dtype":"U8","shape":[3],"data_offsets":[0,3]}} """;
         Assert.NotEqual(0, (sizeof(ulong) + header.Length + 3) % sizeof(float));
         byte[] file = Header(header, [1, 2, 3, 0, 0, 128, 63, 0, 0, 0, 64]);
@@ -154,11 +154,11 @@ public class SafeTensorsFileTests
         string path = folder["large.safetensors"];
         using (FileStream file = File.Create(path))
         {
-            // A hole: the file system gives zeros and stores nothing.
+            // The data is a hole: the file system returns zeros and stores nothing.
             file.Write(Header($$$"""{"t":{"dtype":"F32","shape":[{{{rows}}},{{{width}}}],"data_offsets":[0,{{{rows * width * 4}}}]}}""", []));
             file.SetLength(file.Length + rows * width * 4);
         }
-        LookUp(); // what is loaded and compiled once
+        LookUp(); // the first call loads and compiles
         using var process = Process.GetCurrentProcess();
         long before = process.WorkingSet64;
 

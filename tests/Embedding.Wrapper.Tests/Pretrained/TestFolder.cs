@@ -4,7 +4,7 @@ using EmbeddingWrapper.Pretrained;
 
 namespace EmbeddingWrapper.Tests.Pretrained;
 
-/// <summary>A folder of its own for a test, gone with it. Its name is not ASCII, as those of users are not.</summary>
+/// <summary>A temporary folder for one test. Its name is not ASCII, because the folders of users may not be either.</summary>
 internal sealed class TestFolder : IDisposable
 {
     private readonly string _path = Directory.CreateTempSubdirectory("ew-tëst-").FullName;
@@ -23,7 +23,7 @@ internal sealed class TestFolder : IDisposable
 
     public void Dispose() => Directory.Delete(_path, recursive: true);
 
-    /// <summary>A golden of <c>parity-scripts/checks/pretrained.py</c>.</summary>
+    /// <summary>The path of a golden of <c>parity-scripts/checks/pretrained.py</c>.</summary>
     public static string Golden(string name) => Path.Combine(Path.GetDirectoryName(SourceFile())!, "Data", name);
 
     private static string SourceFile([CallerFilePath] string path = "") => path;

@@ -5,7 +5,7 @@ using static EmbeddingWrapper.Tests.Shared;
 
 namespace EmbeddingWrapper.Tests.Pretrained;
 
-/// <summary>Damaged and hostile files: which fault is named, and where.</summary>
+/// <summary>Damaged and hostile files of word vectors are refused, and the error names the fault and its place.</summary>
 public class WordVectorsFaultTests
 {
     [Theory]
@@ -48,7 +48,7 @@ public class WordVectorsFaultTests
     [Fact]
     public void TheFirstFaultOfManyIsNamed()
     {
-        // The blocks are parsed side by side, and what is wrong in a later one may show first.
+        // Several blocks are parsed at once, so a fault in a later block may be found first.
         var text = new StringBuilder();
         for (int i = 0; i < 300_000; i++) text.Append($"word{i} 0.123456 0.5{(i == 90_000 ? "x" : "")}{(i is 100_000 or 280_000 ? " 1 2 3" : "")}\n");
         byte[] content = Encoding.UTF8.GetBytes(text.ToString());
@@ -90,7 +90,7 @@ public class WordVectorsFaultTests
         {
             byte[] damaged = [.. packed];
             damaged[place] ^= 0x55;
-            if (place is > 3 and < 10) continue; // the date, the level and the system: nobody reads them
+            if (place is > 3 and < 10) continue; // the date, the level and the system, which no reader checks
             AssertFault(damaged, "");
         }
     }

@@ -28,7 +28,7 @@ public class WordVectorsFormatTests
         byte[] content = File.ReadAllBytes(TestFolder.Golden(name));
         using (var whole = TestVectors.Load(folder.Write("vectors.gz", Pack(content)))) AssertGensims(whole);
 
-        // gzip files can be put one behind the other.
+        // Several gzip files in a row are one gzip file.
         using var parts = TestVectors.Load(folder.Write("parts", [.. Pack(content[..100]), .. Pack(content[100..])]));
         AssertGensims(parts);
     }
@@ -160,7 +160,7 @@ public class WordVectorsFormatTests
         var numbers = new float[rows * 4];
         for (int row = 0; row < rows; row++)
         {
-            // Long rows first, then short ones: the size of the table cannot be told from the start.
+            // Long rows come first, then short ones, so the start of the file does not tell the size of the table.
             text.Append("word").Append(row % 90_000);
             for (int i = 0; i < 4; i++)
             {
