@@ -53,11 +53,11 @@ public partial class BadInputTests
         ["Options.LrDecay"] = "as Beta1",
         ["Options.WeightDecay"] = "as Beta1",
         ["Options.InitialAccumulatorValue"] = "as Beta1",
-        ["Options.Maximize"] = "a bool",
+        ["SparseOptimizerOptions.Maximize"] = "a bool",
         ["SparseAdam.Betas"] = "as Options.Beta1",
         ["ParamGroup.Betas"] = "as Options.Beta1",
         ["ParamGroup.ParamGroup"] = "the parameters are looked at when the group is added",
-        ["State.ApproximatelyEquals"] = "nothing is equal to it, as with Equals",
+        ["SparseOptimizerState.ApproximatelyEquals"] = "nothing is equal to it, as with Equals",
         ["WordVectors.TryGetIndex"] = "a word that is not there is no fault",
         ["LoadProgress.LoadProgress"] = "any numbers: a record",
     };

@@ -44,10 +44,10 @@ public partial class BadInputTests
                 world => new Adagrad([world.Few], initialAccumulatorValue: double.NaN),
                 "Invalid initial_accumulator_value value: nan"),
 
-            Throws<ArgumentException>("SparseAdam.add_param_group", "options of another optimizer",
+            Throws<ArgumentException>("SparseOptimizer.add_param_group", "SparseAdam, options of another optimizer",
                 world => world.Adam.Optimizer.add_param_group(WithOptionsOfSgd(new SparseAdam.ParamGroup([world.Few]))),
                 "A group of SparseAdam is needed", "SGD"),
-            Throws<ArgumentException>("Adagrad.add_param_group", "options of another optimizer",
+            Throws<ArgumentException>("SparseOptimizer.add_param_group", "Adagrad, options of another optimizer",
                 world => world.Adagrad.Optimizer.add_param_group(WithOptionsOfSgd(new Adagrad.ParamGroup([world.Few]))),
                 "A group of Adagrad is needed", "SGD"),
             .. AmongGoodOnes(adam, parameters => new SparseAdam(parameters)),
@@ -81,7 +81,7 @@ public partial class BadInputTests
     /// <summary>What both optimizers refuse; most calls are steps on sparse gradients.</summary>
     private static IEnumerable<BadCall> CallsOf(string type, Func<World, Trained> of, Func<World, Trained> other)
     {
-        string step = $"{type}.step", add = $"{type}.add_param_group", load = $"{type}.load_state_dict";
+        const string step = "SparseOptimizer.step", add = "SparseOptimizer.add_param_group", load = "SparseOptimizer.load_state_dict";
         const string unfit = "The gradient of parameter 1 of group 0 is ";
         return
         [
@@ -139,33 +139,33 @@ public partial class BadInputTests
                 t.Group.Options = new SGD.Options();
                 t.Optimizer.step();
             }, "Parameter group 0 has lost"),
-            Throws<InvalidOperationException>(step, "a parameter that was not added", world =>
+            Throws<InvalidOperationException>(step, $"{type}, a parameter that was not added", world =>
             {
                 of(world).Group.Parameters = [other(world).Bad.Weight];
                 of(world).Optimizer.step();
             }, "Nothing is kept for parameter 0 of group 0"),
 
-            Throws<ArgumentException>(add, "a group of another optimizer",
+            Throws<ArgumentException>(add, $"{type}, a group of another optimizer",
                 world => of(world).Optimizer.add_param_group(other(world).Group), $"A group of {type} is needed"),
-            Throws<ArgumentException>(add, "the same group again", world => of(world).Optimizer.add_param_group(of(world).Group),
+            Throws<ArgumentException>(add, $"{type}, the same group again", world => of(world).Optimizer.add_param_group(of(world).Group),
                 "some parameters appear in more than one parameter group"),
-            Throws<ArgumentException>(add, "a parameter that is there, behind a new one",
+            Throws<ArgumentException>(add, $"{type}, a parameter that is there, behind a new one",
                 world => of(world).Optimizer.add_param_group(new ParamGroup { Parameters = [world.Few, of(world).Bad.Weight] }),
                 "some parameters appear in more than one parameter group"),
-            Throws<ArgumentException>(add, "a group of no optimizer",
+            Throws<ArgumentException>(add, $"{type}, a group of no optimizer",
                 world => of(world).Optimizer.add_param_group(new ParamGroup { Parameters = [world.Few] }), $"A group of {type} is needed"),
-            Throws<ArgumentNullException>(add, "no parameters at all", world => of(world).Optimizer.add_param_group(new ParamGroup()),
+            Throws<ArgumentNullException>(add, $"{type}, no parameters at all", world => of(world).Optimizer.add_param_group(new ParamGroup()),
                 "parameters"),
 
-            Throws<ArgumentException>(load, "of another optimizer",
+            Throws<ArgumentException>(load, $"{type}, of another optimizer",
                 world => of(world).Optimizer.load_state_dict(other(world).Optimizer.state_dict()), $"A state of {type} is needed"),
-            Throws<ArgumentException>(load, "a null record", world =>
+            Throws<ArgumentException>(load, $"{type}, a null record", world =>
             {
                 optim.Optimizer.StateDictionary state = of(world).Optimizer.state_dict();
                 state.State[1] = null!;
                 of(world).Optimizer.load_state_dict(state);
             }, $"A state of {type} is needed"),
-            Throws<ObjectDisposedException>(load, "a disposed record", world =>
+            Throws<ObjectDisposedException>(load, $"{type}, a disposed record", world =>
             {
                 optim.Optimizer.StateDictionary state = of(world).Optimizer.state_dict();
                 ((IDisposable)state.State[1]).Dispose();
@@ -174,26 +174,26 @@ public partial class BadInputTests
         ];
 
         BadCall Spoil<TException>(string input, Action<Trained> call, params string[] words) where TException : Exception =>
-            Throws<TException>(step, input, world => call(of(world)), words);
+            Throws<TException>(step, $"{type}, {input}", world => call(of(world)), words);
     }
 
     private static IEnumerable<BadCall> DenseStepCalls()
     {
         return
         [
-            Throws<InvalidOperationException>("Adagrad.step", "gradient that would be spread",
+            Throws<InvalidOperationException>("SparseOptimizer.step", "Adagrad, gradient that would be spread",
                 world => world.DenseAdagrad.StepWith(zeros(1, 3)), "Float32 [1, 3]"),
-            Throws<InvalidOperationException>("Adagrad.step", "gradient 0-d", world => world.DenseAdagrad.StepWith(tensor(1f)),
+            Throws<InvalidOperationException>("SparseOptimizer.step", "Adagrad, gradient 0-d", world => world.DenseAdagrad.StepWith(tensor(1f)),
                 "Float32 []"),
-            Throws<InvalidOperationException>("Adagrad.step", "gradient on the meta device",
+            Throws<InvalidOperationException>("SparseOptimizer.step", "Adagrad, gradient on the meta device",
                 world => world.DenseAdagrad.StepWith(zeros(4, 3, device: META)), "on meta"),
-            Throws<InvalidOperationException>("Adagrad.step", "gradient of float64",
+            Throws<InvalidOperationException>("SparseOptimizer.step", "Adagrad, gradient of float64",
                 world => world.DenseAdagrad.StepWith(zeros(4, 3, float64)), "Float64 [4, 3]"),
-            Throws<InvalidOperationException>("SparseAdam.step", "gradient dense", world => world.Adam.StepWith(zeros(4, 3)),
+            Throws<InvalidOperationException>("SparseOptimizer.step", "SparseAdam, gradient dense", world => world.Adam.StepWith(zeros(4, 3)),
                 "does not support dense gradients"),
-            Throws<InvalidOperationException>("Adagrad.step", "overlapping weight, dense gradient",
+            Throws<InvalidOperationException>("SparseOptimizer.step", "Adagrad, overlapping weight, dense gradient",
                 world => world.DenseAdagrad.StepOver(zeros(1, 3).expand(4, 3)), "more than one element of the written-to tensor"),
-            Throws<InvalidOperationException>("Adagrad.step", "weight decay, sparse gradient", world =>
+            Throws<InvalidOperationException>("SparseOptimizer.step", "Adagrad, weight decay, sparse gradient", world =>
             {
                 ((Adagrad.Options)world.Adagrad.Options).WeightDecay = 0.1;
                 world.Adagrad.Optimizer.step();
@@ -208,15 +208,15 @@ public partial class BadInputTests
         [
             .. Of(world => world.Adam, world => world.Adagrad, "SparseAdam"),
             .. Of(world => world.Adagrad, world => world.Adam, "Adagrad"),
-            Throws<ArgumentException>("State.Initialize", "an open value",
+            Throws<ArgumentException>("SparseOptimizerState.Initialize", "an open value",
                 world => world.Adagrad.State.Initialize(new Adagrad.Options()), "open"),
         ];
 
         static IEnumerable<BadCall> Of(Func<World, Trained> of, Func<World, Trained> other, string type) =>
         [
-            Throws<ArgumentException>("Options.LoadStateDict", $"of another optimizer than {type}",
+            Throws<ArgumentException>("SparseOptimizerOptions.LoadStateDict", $"of another optimizer than {type}",
                 world => of(world).Options.LoadStateDict(other(world).Options), $"A record of {type} is needed"),
-            Throws<InvalidOperationException>("Options.SaveStateDict", $"{type}, an option is open", world =>
+            Throws<InvalidOperationException>("SparseOptimizerOptions.SaveStateDict", $"{type}, an option is open", world =>
             {
                 OptimizerOptions options = of(world).Options;
                 options.LearningRate = null;
@@ -230,25 +230,25 @@ public partial class BadInputTests
                     Assert.Equal(0, stream.Length);
                 }
             }, "An option is open"),
-            Throws<ArgumentException>("State.Initialize", $"of another optimizer than {type}",
+            Throws<ArgumentException>("SparseOptimizerState.Initialize", $"of another optimizer than {type}",
                 world => of(world).State.Initialize(other(world).Options), $"A record of {type} is needed"),
-            Throws<ArgumentException>("State.LoadStateDict", $"of another optimizer than {type}",
+            Throws<ArgumentException>("SparseOptimizerState.LoadStateDict", $"of another optimizer than {type}",
                 world => of(world).State.LoadStateDict(other(world).State), $"A record of {type} is needed"),
-            Throws<EndOfStreamException>("State.LoadStateDict", $"{type}, a stream cut short",
+            Throws<EndOfStreamException>("SparseOptimizerState.LoadStateDict", $"{type}, a stream cut short",
                 world => of(world).State.LoadStateDict(new BinaryReader(new MemoryStream([1, 0, 0, 0, 0, 0, 0, 0, 1]))), "end of the stream"),
-            Throws<ObjectDisposedException>("State.LoadStateDict", $"{type}, a disposed record", world =>
+            Throws<ObjectDisposedException>("SparseOptimizerState.LoadStateDict", $"{type}, a disposed record", world =>
             {
                 OptimizerState second = of(world).Optimizer.state_dict().State[1];
                 ((IDisposable)second).Dispose();
                 of(world).State.LoadStateDict(second);
             }, "State"),
-            Throws<ObjectDisposedException>("State.SaveStateDict", $"{type}, disposed", world =>
+            Throws<ObjectDisposedException>("SparseOptimizerState.SaveStateDict", $"{type}, disposed", world =>
             {
                 OptimizerState second = of(world).Optimizer.state_dict().State[1];
                 ((IDisposable)second).Dispose();
                 second.SaveStateDict(new BinaryWriter(Stream.Null));
             }, "State"),
-            Throws<ObjectDisposedException>("State.to", $"{type}, parameter disposed", world =>
+            Throws<ObjectDisposedException>("SparseOptimizerState.to", $"{type}, parameter disposed", world =>
             {
                 OptimizerState second = of(world).Optimizer.state_dict().State[1];
                 of(world).Bad.Weight.Dispose();
