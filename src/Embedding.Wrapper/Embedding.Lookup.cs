@@ -53,6 +53,7 @@ public partial class Embedding
     {
         ThrowIfDisposed();
         using (_gate.Enter())
+        using (_native.Gate.Enter())
         {
             Tensor weight = _native.Weight;
             RowCopy rows = _rows is { } known && known.IsStillAt(weight) ? known : _rows = RowCopy.Of(weight, MaxNorm is null);
@@ -100,7 +101,7 @@ public partial class Embedding
     {
         var copy = new long[indices.Length];
         for (int i = 0; i < copy.Length; i++) copy[i] = long.CreateTruncating(indices[i]);
-        using ReadGate.Reading reading = _gate.Enter();
+        using ReadGate.Reading life = _gate.Enter(), memory = _native.Gate.Enter();
         return tensor(copy, device: _native.Weight.device);
     }
 

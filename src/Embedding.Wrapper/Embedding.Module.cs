@@ -29,7 +29,7 @@ public partial class Embedding
     {
         ArgumentNullException.ThrowIfNull(source);
         ThrowIfDisposed();
-        using ReadGate.Reading reading = _gate.Enter();
+        using ReadGate.Reading life = _gate.Enter(), memory = _native.Gate.Enter();
         Dictionary<string, Tensor> present = state_dict();
         var faults = new List<string>();
         if (strict)
@@ -103,7 +103,8 @@ public partial class Embedding
         ThrowIfDisposed();
         try
         {
-            _gate.Change(Move);
+            using ReadGate.Reading life = _gate.Enter();
+            _native.Gate.Change(Move);
         }
         catch (ExternalException error)
         {

@@ -43,8 +43,8 @@ public partial class Embedding
     public void ResetParameters()
     {
         ThrowIfDisposed();
+        using ReadGate.Reading life = _gate.Enter(), memory = _native.Gate.Enter();
         ThrowIfPaddingOutsideWeight();
-        using ReadGate.Reading reading = _gate.Enter();
         try
         {
             using var grad = no_grad();

@@ -223,13 +223,13 @@ public partial class Embedding : nn.Module<Tensor, Tensor>
     {
         Guard.ThrowIfNullOrDisposed(input);
         ThrowIfDisposed();
-        using ReadGate.Reading reading = _gate.Enter();
+        using ReadGate.Reading life = _gate.Enter(), memory = _native.Gate.Enter();
         try
         {
             if (CheckIndices || MaxNorm is not null) Guard.ThrowIfIndexOutOfRange(input, _native.Weight);
             if (MaxNorm is not double maxNorm) return _native.Forward(input);
             ThrowIfPaddingOutsideWeight(); // libtorch would find this after it has written rows
-            lock (_native) // otherwise two threads could scale the same row twice
+            lock (_native.Gate) // otherwise two threads, or two tied layers, could scale the same row twice
             {
                 TorchScript.EmbeddingRenorm(_native.Weight, input, maxNorm, NormType);
                 return _native.Forward(input);

@@ -31,9 +31,13 @@ internal sealed class NativeEmbedding : IDisposable
     /// </summary>
     public Tensor Weight => _weight!;
 
+    /// <summary>The gate of the weight's memory. Everybody who uses or replaces that memory enters or changes it.</summary>
+    public ReadGate Gate { get; private set; } = null!;
+
     /// <summary>Makes <see cref="Forward"/> use <paramref name="weight"/>, which stays the caller's.</summary>
     public void PointAt(Parameter weight)
     {
+        ReadGate gate = ReadGate.Of(weight);
         Parameter? previous = _engine.get_parameter(WeightName);
         _engine.weight = weight;
 
@@ -42,6 +46,7 @@ internal sealed class NativeEmbedding : IDisposable
         handle.DetachFromDisposeScope();
         _engine.weight = handle;
         _weight = handle;
+        Gate = gate;
         previous?.Dispose();
     }
 
