@@ -166,6 +166,27 @@ def safetensors_goldens():
     yield "sharded.safetensors.index.verified.json", document({"metadata": {"total_size": size}, "weight_map": weight_map})
 
 
+    class Tied(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.second, self.embed, self.head, self.other = (torch.nn.Embedding(5, 3) for _ in range(4))
+            with torch.no_grad():
+                self.embed.weight.copy_(numbers(torch.float32, 5, 3))
+                self.other.weight.copy_(numbers(torch.float32, 5, 3) + 1)
+            self.second.weight = self.head.weight = self.embed.weight
+
+    with tempfile.TemporaryDirectory() as folder:
+        # safetensors writes the texts in no fixed order. The golden has them sorted.
+        safetensors.torch.save_model(Tied(), f"{folder}/tied.safetensors")
+        content = pathlib.Path(folder, "tied.safetensors").read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:8 + length])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":")).encode("ascii").ljust(length)
+    assert len(text) == length
+    yield "tied.verified.safetensors", content[:8] + text + content[8 + length:]
+
+
 def safetensors_file(name, tensors, metadata):
     import safetensors.torch
 

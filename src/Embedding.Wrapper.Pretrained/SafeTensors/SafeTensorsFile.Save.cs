@@ -20,22 +20,27 @@ public sealed partial class SafeTensorsFile
     /// <remarks>
     /// The file is written under another name in the same folder, flushed to the disk and renamed. If anything fails, an older file
     /// stays as it was. It is therefore safe to save over the file that the tensors were read from. (Windows refuses to replace a
-    /// mapped file; the call then throws an <see cref="IOException"/>.)
+    /// mapped file; the call then throws an <see cref="IOException"/>.) A symbolic link stays, and its target is replaced. The mode of an
+    /// older file is kept. A process that is killed leaves at most a file <c>.embedding-wrapper-….tmp</c>, which the next call removes.
     /// </remarks>
     /// <param name="path">The file to write. An existing file is replaced.</param>
     /// <param name="tensors">
-    /// The tensors by name, of any strides and on any device. Each is saved completely and contiguously, also if several share memory.
-    /// They are not changed.
+    /// The tensors by name, of any strides and on any device. Each is saved completely and contiguously. They are not changed. Tied
+    /// tensors, names for the same memory with the same shape, are written once, under the name that comes first by code points.
     /// </param>
-    /// <param name="metadata">Texts to save with them. Default: none.</param>
+    /// <param name="metadata">
+    /// Texts to save with them. Default: none. As Python's <c>save_model</c> does, each other name of a tied tensor becomes a text that
+    /// holds the name that was written: <see cref="ReadAll"/> then gives both.
+    /// </param>
     /// <exception cref="ArgumentNullException"><paramref name="path"/> or <paramref name="tensors"/> is null.</exception>
     /// <exception cref="ArgumentException">
     /// <paramref name="path"/> is empty or no path; a tensor is null, sparse, or on the meta device; a name is <c>__metadata__</c>; a
-    /// name or text is not valid Unicode; a text is null; the header would be longer than a reader accepts.
+    /// name or text is not valid Unicode; a text is null; tensors overlap in memory but are not the same (the message has both names);
+    /// a text has the name of a tied tensor; a tensor has more than 64 dimensions; the header would be longer than a reader accepts.
     /// </exception>
     /// <exception cref="NotSupportedException">The format lacks the dtype: complex128 and the quantized ones.</exception>
-    /// <exception cref="IOException">The file cannot be written.</exception>
-    /// <exception cref="UnauthorizedAccessException">The file may not be written.</exception>
+    /// <exception cref="IOException">The file cannot be written, or the path is a pipe, a device or a socket.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file may not be written, or the path is a folder.</exception>
     /// <exception cref="ObjectDisposedException">A tensor is disposed. The exception's object name is the tensor's name.</exception>
     /// <exception cref="OutOfMemoryException">There is not enough memory to make a tensor contiguous.</exception>
     public static void Save(string path, IReadOnlyDictionary<string, Tensor> tensors, IReadOnlyDictionary<string, string>? metadata = null)
@@ -43,7 +48,8 @@ public sealed partial class SafeTensorsFile
         ArgumentNullException.ThrowIfNull(path);
         ArgumentNullException.ThrowIfNull(tensors);
         List<Named> sorted = Sort(tensors);
-        byte[] header = Header(sorted, metadata);
+        Dictionary<string, string>? texts = RemoveTied(sorted, metadata);
+        byte[] header = Header(sorted, texts);
         AtomicFile.Write(path, file =>
         {
             file.Write(header);
@@ -68,8 +74,11 @@ public sealed partial class SafeTensorsFile
             Guard.ThrowIfNullOrDisposed(tensor, name);
             if (tensor.is_sparse) throw Refused($"The tensor {shown} is sparse, and the format holds dense ones.");
             if (tensor.is_meta) throw Refused($"The tensor {shown} is on the meta device: it has no values.");
+            if (tensor.dim() > SafeTensorsHeader.MostDimensions)
+                throw Refused($"The tensor {shown} has {tensor.dim()} dimensions, and {SafeTensorsHeader.MostDimensions} is the limit.");
             int type = Array.FindIndex(SafeTensorsType.All, type => type.Dtype == tensor.dtype);
-            if (type < 0) throw new NotSupportedException($"The tensor {shown} is of dtype {tensor.dtype}, which the format does not have.");
+            if (type < 0)
+                throw new NotSupportedException($"The tensor {shown} is of dtype {tensor.dtype}, which the format does not have.");
             try
             {
                 sorted.Add(new Named(name, StrictUtf8.GetBytes(name), tensor, type));
@@ -85,9 +94,38 @@ public sealed partial class SafeTensorsFile
         static ArgumentException Refused(string why) => new(why, nameof(tensors));
     }
 
-    /// <summary>The length of the header, then the header: JSON without white space, as the reference implementation writes it.</summary>
-    private static byte[] Header(List<Named> tensors, IReadOnlyDictionary<string, string>? metadata)
+    /// <summary>Removes tensors that would be written twice, and records their names as Python's <c>save_model</c> does.</summary>
+    /// <returns>The metadata with these names.</returns>
+    private static Dictionary<string, string>? RemoveTied(List<Named> sorted, IReadOnlyDictionary<string, string>? metadata)
     {
+        Dictionary<string, string> tied;
+        try
+        {
+            tied = TiedTensors.Find(sorted.Select(named => (named.Name, named.Tensor)));
+        }
+        catch (ExternalException error)
+        {
+            throw NativeErrors.Translate(error);
+        }
+        if (tied.Count == 0) return metadata?.ToDictionary();
+        sorted.RemoveAll(named => tied.ContainsKey(named.Name));
+        Dictionary<string, string> texts = metadata?.ToDictionary() ?? [];
+        foreach ((string name, string kept) in tied)
+        {
+            if (!texts.TryAdd(name, kept) && texts[name] != kept)
+            {
+                throw new ArgumentException(
+                    $"{FileFault.Quote(name)} is tied to {FileFault.Quote(kept)}: the text of that name has to say so.", nameof(metadata));
+            }
+        }
+        return texts;
+    }
+
+    /// <summary>The length of the header, then the header: JSON without white space, as the reference implementation writes it.</summary>
+    private static byte[] Header(List<Named> tensors, Dictionary<string, string>? metadata)
+    {
+        if (tensors.Count + (metadata?.Count ?? 0) > SafeTensorsHeader.MostNames)
+            throw new ArgumentException($"There are more than {SafeTensorsHeader.MostNames} tensors and texts.", nameof(tensors));
         var json = new StringBuilder("{");
         if (metadata is not null)
         {
@@ -171,6 +209,7 @@ public sealed partial class SafeTensorsFile
         using Tensor contiguous = plain.contiguous();
         byte* start = TensorMemory.Address<byte>(contiguous);
         long length = contiguous.numel() * contiguous.ElementSize;
-        for (long done = 0; done < length; done += most) file.Write(new ReadOnlySpan<byte>(start + done, (int)Math.Min(most, length - done)));
+        for (long done = 0; done < length; done += most)
+            file.Write(new ReadOnlySpan<byte>(start + done, (int)Math.Min(most, length - done)));
     }
 }

@@ -1,6 +1,7 @@
 using System.Collections.ObjectModel;
+using System.Runtime.InteropServices;
 using EmbeddingWrapper.Native;
-using TorchSharp;
+using Microsoft.Win32.SafeHandles;
 using static TorchSharp.torch;
 
 namespace EmbeddingWrapper.Pretrained;
@@ -17,6 +18,10 @@ namespace EmbeddingWrapper.Pretrained;
 /// <para>
 /// Replacing a file, as <see cref="Save"/> does, leaves open ones alone. If a file is cut short in place while it is open, the
 /// operating system ends the process at the next access: that is how mapped files work.
+/// </para>
+/// <para>
+/// A file may be larger than the memory: the system can drop pages that were only read, and only pages that were written to take memory.
+/// (Windows counts the whole file as committed memory.)
 /// </para>
 /// <para>
 /// Members may be used from several threads at once. <see cref="Dispose"/> waits for calls that are running; later calls throw
@@ -46,8 +51,10 @@ public sealed partial class SafeTensorsFile : IDisposable
     /// <returns>The open file. The caller disposes it.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="path"/> is null.</exception>
     /// <exception cref="FileNotFoundException">The file, or a file that the index names, does not exist.</exception>
-    /// <exception cref="InvalidDataException">The file is damaged; the message names it, the byte and the fault.</exception>
-    /// <exception cref="IOException">The file cannot be read or mapped.</exception>
+    /// <exception cref="InvalidDataException">
+    /// The file is damaged; the message names it, the byte and the fault. Or it has another format; the message says which.
+    /// </exception>
+    /// <exception cref="IOException">The file cannot be read or mapped, or it is a pipe, a device or a socket.</exception>
     /// <exception cref="ArgumentException"><paramref name="path"/> is empty or no path.</exception>
     /// <exception cref="UnauthorizedAccessException">The file may not be read, or is a folder.</exception>
     public static SafeTensorsFile Open(string path)
@@ -58,6 +65,7 @@ public sealed partial class SafeTensorsFile : IDisposable
         {
             if (path.EndsWith(".json", StringComparison.OrdinalIgnoreCase)) file.AddAll(ReadIndex(path));
             else file.Add(path);
+            file.AddTiedNames();
             return file;
         }
         catch
@@ -67,7 +75,10 @@ public sealed partial class SafeTensorsFile : IDisposable
         }
     }
 
-    /// <summary>The names of the tensors, in the order of the file, or of the index.</summary>
+    /// <summary>
+    /// The names of the tensors, in the order of the file, or of the index. The other names of tied tensors come last: those that
+    /// <see cref="Save"/> and Python's <c>save_model</c> recorded in <see cref="Metadata"/>.
+    /// </summary>
     /// <exception cref="ObjectDisposedException">The file is disposed.</exception>
     public IReadOnlyCollection<string> Names
     {
@@ -101,13 +112,14 @@ public sealed partial class SafeTensorsFile : IDisposable
     /// <returns>A new tensor on the CPU, of the file's shape and dtype. The caller disposes it, before or after the file.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="name"/> is null.</exception>
     /// <exception cref="KeyNotFoundException">There is no tensor of that name.</exception>
-    /// <exception cref="NotSupportedException">TorchSharp lacks the dtype: U16, U32, U64 and the floating-point types of 8 bits or less.</exception>
+    /// <exception cref="NotSupportedException">TorchSharp lacks the dtype: U16, U32, U64 and the floats of 8 bits or less.</exception>
     /// <exception cref="ObjectDisposedException">The file is disposed.</exception>
     public Tensor Read(string name)
     {
         ArgumentNullException.ThrowIfNull(name);
         using ReadGate.Reading reading = _gate.Enter();
-        if (!_tensors.TryGetValue(name, out var tensor)) throw new KeyNotFoundException($"{_path} holds no tensor {FileFault.Quote(name)}.");
+        if (!_tensors.TryGetValue(name, out var tensor))
+            throw new KeyNotFoundException($"{_path} holds no tensor {FileFault.Quote(name)}.");
         SafeTensorsEntry entry = tensor.Entry;
         if (entry.Type.Dtype is not ScalarType dtype)
         {
@@ -133,7 +145,10 @@ public sealed partial class SafeTensorsFile : IDisposable
     }
 
     /// <summary>Gives all tensors, as <c>load_state_dict</c> takes them.</summary>
-    /// <returns>What <see cref="Read"/> gives, by name. The caller disposes the tensors.</returns>
+    /// <returns>
+    /// What <see cref="Read"/> gives, by name. The names of a tied tensor have different objects over the same memory. The caller
+    /// disposes the tensors.
+    /// </returns>
     /// <exception cref="NotSupportedException">TorchSharp lacks the dtype of one of them.</exception>
     /// <exception cref="ObjectDisposedException">The file is disposed.</exception>
     public Dictionary<string, Tensor> ReadAll()
@@ -142,7 +157,11 @@ public sealed partial class SafeTensorsFile : IDisposable
         var tensors = new Dictionary<string, Tensor>();
         try
         {
-            foreach (string name in _names) tensors.Add(name, Read(name));
+            foreach (string name in _names)
+            {
+                string kept = _tensors[name].Entry.Name;
+                tensors.Add(name, kept != name && tensors.TryGetValue(kept, out Tensor? tied) ? tied.alias() : Read(name));
+            }
             return tensors;
         }
         catch
@@ -187,39 +206,90 @@ public sealed partial class SafeTensorsFile : IDisposable
         foreach ((string key, string value) in index.Metadata) _metadata[key] = value;
     }
 
-    private static SafeTensorsIndex ReadIndex(string path)
+    /// <summary>
+    /// Adds the other names of tied tensors. Python's <c>save_model</c> and <see cref="Save"/> write a tied tensor once, and a text under
+    /// each other name that holds the name that was kept.
+    /// </summary>
+    private void AddTiedNames()
     {
-        long length = new FileInfo(path).Length;
-        if (length > SafeTensorsHeader.Longest)
-            throw FileFault.AtByte(path, 0, $"the index has {length} bytes, and {SafeTensorsHeader.Longest} is the limit.");
-        return new SafeTensorsIndex(File.ReadAllBytes(path), path);
+        List<string> tied = [];
+        foreach ((string name, string kept) in _metadata)
+        {
+            if (name == "format" && kept == "pt") continue; // many writers mark their files like that
+            if (!_tensors.ContainsKey(name) && _tensors.ContainsKey(kept)) tied.Add(name);
+        }
+        foreach (string name in tied) _tensors.Add(name, _tensors[_metadata[name]]);
+        _names.AddRange(tied);
     }
 
-    private static (SafeTensorsHeader Header, long FileLength) ReadHeader(string path)
-    {
-        using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, bufferSize: 1);
-        long fileLength = file.Length;
-        var prefix = new byte[SafeTensorsHeader.PrefixLength];
-        int read = file.ReadAtLeast(prefix, prefix.Length, throwOnEndOfStream: false);
-        var json = new byte[SafeTensorsHeader.Length(prefix.AsSpan(0, read), fileLength, path)];
-        if (file.ReadAtLeast(json, json.Length, throwOnEndOfStream: false) < json.Length)
-            throw FileFault.AtByte(path, file.Position, "the file has become shorter.");
-        return (new SafeTensorsHeader(json, fileLength, path), fileLength);
-    }
-
+    /// <summary>Parses and maps the same open file: another one may take its name at any time.</summary>
     private (SafeTensorsHeader Header, MappedFile Mapping) Map(string path)
     {
-        (SafeTensorsHeader header, long fileLength) = ReadHeader(path);
-        foreach ((string key, string value) in header.Metadata) _metadata[key] = value;
-
-        var dtypes = new HashSet<ScalarType>();
-        foreach (SafeTensorsEntry entry in header.Entries)
+        using SafeFileHandle file = RegularFile.OpenRead(path);
+        long length = RandomAccess.GetLength(file);
+        Span<byte> prefix = stackalloc byte[SafeTensorsHeader.PrefixLength];
+        prefix = prefix[..RegularFile.Read(file, prefix, 0)];
+        SafeTensorsHeader header;
+        try
         {
-            if (entry.Type.Dtype is not ScalarType dtype || entry.Start == entry.End) continue;
-            dtypes.Add((header.DataStart + entry.Start) % dtype.ElementSize() == 0 ? dtype : ScalarType.Byte);
+            int jsonLength = SafeTensorsHeader.Length(prefix, length, path);
+            header = Parse(file, prefix.Length, jsonLength, path, json => new SafeTensorsHeader(json, length, path));
         }
-        var mapping = new MappedFile(path, fileLength, dtypes);
+        catch (InvalidDataException error) when (NameForeignFormat(file, SafeTensorsHeader.PrefixLength, path) is { } foreign)
+        {
+            throw new InvalidDataException(foreign, error);
+        }
+        foreach ((string key, string value) in header.Metadata) _metadata[key] = value;
+        var mapping = new MappedFile(file, length, path);
         _mappings.Add(mapping);
         return (header, mapping);
+    }
+
+    private static SafeTensorsIndex ReadIndex(string path)
+    {
+        using SafeFileHandle file = RegularFile.OpenRead(path);
+        long length = RandomAccess.GetLength(file);
+        if (length > SafeTensorsHeader.Longest)
+            throw FileFault.AtByte(path, 0, $"the index has {length} bytes, and {SafeTensorsHeader.Longest} is the limit.");
+        try
+        {
+            return Parse(file, 0, (int)length, path, json => new SafeTensorsIndex(json, path));
+        }
+        catch (InvalidDataException error) when (NameForeignFormat(file, 0, path) is { } foreign)
+        {
+            throw new InvalidDataException(foreign, error);
+        }
+    }
+
+    private delegate T Parser<T>(ReadOnlySpan<byte> json);
+
+    /// <summary>Parses a part of a file, in memory that is freed at once: the garbage collector would keep up to 100 MB.</summary>
+    private static unsafe T Parse<T>(SafeFileHandle file, long start, int length, string path, Parser<T> parse)
+    {
+        void* memory = NativeMemory.Alloc((nuint)length);
+        try
+        {
+            var json = new Span<byte>(memory, length);
+            int read = RegularFile.Read(file, json, start);
+            if (read < length) throw FileFault.AtByte(path, start + read, "the file has become shorter.");
+            return parse(json);
+        }
+        finally
+        {
+            NativeMemory.Free(memory);
+        }
+    }
+
+    /// <param name="file">A damaged file.</param>
+    /// <param name="jsonStart">Where its JSON should start.</param>
+    /// <param name="path">Its name.</param>
+    /// <returns>The message for a file of another format, or null if it is a damaged file of this one.</returns>
+    private static string? NameForeignFormat(SafeFileHandle file, int jsonStart, string path)
+    {
+        Span<byte> start = stackalloc byte[ForeignFormat.StartLength];
+        start = start[..RegularFile.Read(file, start, 0)];
+        if (start.Length > jsonStart && start[jsonStart] == '{') return null;
+        string? what = ForeignFormat.Of(start) ?? ForeignFormat.Packed(start);
+        return what is null ? null : FileFault.AtByte(path, 0, $"this is {what}.").Message;
     }
 }

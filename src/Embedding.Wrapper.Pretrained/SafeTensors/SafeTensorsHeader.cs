@@ -27,6 +27,18 @@ internal sealed class SafeTensorsHeader
     /// <summary>The longest JSON that the reference implementation reads, in bytes.</summary>
     public const int Longest = 100_000_000;
 
+    /// <summary>
+    /// The most dimensions of a tensor. The format has no limit, but functions of libtorch refuse more, and deeper code would overflow.
+    /// </summary>
+    public const int MostDimensions = 64;
+
+    /// <summary>The most tensors and texts together. The format has no limit, but a header of 100 MB would take gigabytes.</summary>
+    public const int MostNames = 1_000_000;
+
+    private const int MostFields = 100; // of a tensor; the format has three
+
+    private static readonly string[] TypeNames = Array.ConvertAll(SafeTensorsType.All, type => type.Name);
+
     private readonly string _file;
 
     /// <summary>Parses the JSON of a header.</summary>
@@ -72,19 +84,19 @@ internal sealed class SafeTensorsHeader
     {
         var seen = new HashSet<string>();
         json.StartObject("the header");
-        while (json.NextName(seen, out string name))
+        while (json.NextName(seen, MostNames - Metadata.Count, out string name))
         {
-            if (name == MetadataName) ParseMetadata(ref json);
+            if (name == MetadataName) ParseMetadata(ref json, MostNames - Entries.Count);
             else Entries.Add(ParseEntry(ref json, name));
         }
         json.End();
     }
 
-    private void ParseMetadata(ref StrictJson json)
+    private void ParseMetadata(ref StrictJson json, int most)
     {
         var seen = new HashSet<string>();
-        json.StartObject(MetadataName);
-        while (json.NextName(seen, out string key)) Metadata.Add(key, json.ReadString(MetadataName));
+        if (!json.StartObjectOrNull(MetadataName)) return; // the reference implementation takes null for none
+        while (json.NextName(seen, most, out string key)) Metadata.Add(key, json.ReadString(MetadataName));
     }
 
     private static SafeTensorsEntry ParseEntry(ref StrictJson json, string name)
@@ -95,20 +107,20 @@ internal sealed class SafeTensorsHeader
         long[]? shape = null, offsets = null;
         var seen = new HashSet<string>();
         json.StartObject($"the tensor {shown}");
-        while (json.NextName(seen, out string field))
+        while (json.NextName(seen, MostFields, out string field))
         {
             switch (field)
             {
                 case "dtype":
-                    string dtype = json.ReadString($"the dtype of {shown}");
-                    type = SafeTensorsType.All.FirstOrDefault(known => known.Name == dtype)
-                        ?? throw json.Fault($"the dtype of {shown} is {FileFault.Quote(dtype)}, which the format does not have.");
+                    int? known = json.ReadOneOf(TypeNames, $"the dtype of {shown}", out string dtype);
+                    if (known is null) throw json.Fault($"the dtype of {shown} is {dtype}, which the format does not have.");
+                    type = SafeTensorsType.All[known.Value];
                     break;
                 case "shape":
-                    shape = json.ReadSizes($"the shape of {shown}");
+                    shape = json.ReadSizes($"the shape of {shown}", MostDimensions);
                     break;
                 case "data_offsets":
-                    offsets = json.ReadSizes($"data_offsets of {shown}");
+                    offsets = json.ReadSizes($"data_offsets of {shown}", MostDimensions);
                     if (offsets.Length != 2 || offsets[0] > offsets[1])
                         throw json.Fault($"data_offsets of {shown} are [{string.Join(", ", offsets.Take(3))}], not a start and an end.");
                     break;
@@ -125,12 +137,16 @@ internal sealed class SafeTensorsHeader
         return new SafeTensorsEntry(name, type, shape, offsets[0], offsets[1], place);
     }
 
-    /// <summary>The size of a tensor in bytes, or null if 64 bits cannot hold it or it is not a whole number.</summary>
+    /// <summary>
+    /// The size of a tensor in bytes, or null if it is not a whole number or too large. A size of 0 does not make the others right: the
+    /// strides of a tensor are their products.
+    /// </summary>
     private static long? ByteCount(long[] shape, int bits)
     {
         try
         {
-            long count = checked(shape.Aggregate(1L, (product, size) => product * size) * bits);
+            long count = checked(shape.Aggregate(1L, (product, size) => checked(product * Math.Max(size, 1))) * bits);
+            if (shape.Contains(0)) return 0;
             return count % 8 == 0 ? count / 8 : null;
         }
         catch (OverflowException)

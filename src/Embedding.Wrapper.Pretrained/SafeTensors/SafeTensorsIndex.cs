@@ -6,6 +6,8 @@ namespace EmbeddingWrapper.Pretrained;
 /// </summary>
 internal sealed class SafeTensorsIndex
 {
+    private const int LongestName = 255; // of a file, on every file system in use
+
     /// <param name="content">The content of the index.</param>
     /// <param name="file">The name of the index, for messages.</param>
     /// <exception cref="InvalidDataException">The index is damaged.</exception>
@@ -14,7 +16,7 @@ internal sealed class SafeTensorsIndex
         var json = new StrictJson(file, 0, content);
         var seen = new HashSet<string>();
         json.StartObject("the index");
-        while (json.NextName(seen, out string name))
+        while (json.NextName(seen, SafeTensorsHeader.MostNames, out string name))
         {
             if (name == "weight_map") ParseFiles(ref json);
             else if (name == "metadata") ParseMetadata(ref json);
@@ -34,10 +36,10 @@ internal sealed class SafeTensorsIndex
     {
         var seen = new HashSet<string>();
         json.StartObject("weight_map");
-        while (json.NextName(seen, out string tensor))
+        while (json.NextName(seen, SafeTensorsHeader.MostNames, out string tensor))
         {
             string file = json.ReadString("weight_map");
-            if (file is "" or "." or ".." || file.AsSpan().ContainsAny("/\\:\0"))
+            if (file is "" or "." or ".." || file.Length > LongestName || file.AsSpan().ContainsAny("/\\:\0"))
                 throw json.Fault($"{FileFault.Quote(file)} is not the name of a file in the folder of the index.");
             Files.Add((tensor, file, json.Place));
         }
@@ -47,6 +49,6 @@ internal sealed class SafeTensorsIndex
     {
         var seen = new HashSet<string>();
         json.StartObject("metadata");
-        while (json.NextName(seen, out string key)) Metadata.Add(key, json.ReadAny());
+        while (json.NextName(seen, SafeTensorsHeader.MostNames, out string key)) Metadata.Add(key, json.ReadAny());
     }
 }

@@ -50,13 +50,15 @@ internal ref struct StrictJson
 
     /// <summary>Moves to the next member of an object.</summary>
     /// <param name="seen">The names before it. This name is added.</param>
+    /// <param name="most">How many names there may be: they take memory.</param>
     /// <param name="name">Its name. The caller reads its value next.</param>
     /// <returns>False at the end of the object.</returns>
-    public bool NextName(HashSet<string> seen, out string name)
+    public bool NextName(HashSet<string> seen, int most, out string name)
     {
         Read();
         name = "";
         if (_reader.TokenType == JsonTokenType.EndObject) return false;
+        if (seen.Count >= most) throw Fault($"an object has more than {most} names.");
         name = Text();
         if (!seen.Add(name)) throw Fault($"the name {FileFault.Quote(name)} comes twice.");
         return true;
@@ -66,6 +68,36 @@ internal ref struct StrictJson
     {
         Expect(JsonTokenType.String, $"{what} is not a string.");
         return Text();
+    }
+
+    /// <summary>Reads one of a few strings. Any other one is not copied, however long it is.</summary>
+    /// <returns>Which one, or null for any other one; <paramref name="shown"/> quotes it.</returns>
+    public int? ReadOneOf(IReadOnlyList<string> texts, string what, out string shown)
+    {
+        Expect(JsonTokenType.String, $"{what} is not a string.");
+        shown = FileFault.Quote(_reader.ValueSpan);
+        try
+        {
+            for (int i = 0; i < texts.Count; i++)
+            {
+                if (_reader.ValueTextEquals(texts[i])) return i;
+            }
+            return null;
+        }
+        catch (InvalidOperationException error)
+        {
+            throw HalfPair(error);
+        }
+    }
+
+    /// <summary>Reads null, or enters an object.</summary>
+    /// <returns>Whether it is an object.</returns>
+    public bool StartObjectOrNull(string what)
+    {
+        Read();
+        if (_reader.TokenType == JsonTokenType.Null) return false;
+        if (_reader.TokenType != JsonTokenType.StartObject) throw Fault($"{what} is not an object.");
+        return true;
     }
 
     /// <summary>Reads a string, or the JSON text of any other value.</summary>
@@ -79,7 +111,7 @@ internal ref struct StrictJson
     }
 
     /// <summary>Reads a list of whole numbers that are not negative.</summary>
-    public long[] ReadSizes(string what)
+    public long[] ReadSizes(string what, int most)
     {
         Expect(JsonTokenType.StartArray, $"{what} is not a list.");
         var sizes = new List<long>();
@@ -89,6 +121,7 @@ internal ref struct StrictJson
             if (_reader.TokenType == JsonTokenType.EndArray) return [.. sizes];
             if (_reader.TokenType != JsonTokenType.Number || !_reader.TryGetInt64(out long size))
                 throw Fault($"{what} holds something that is not a whole number below 2^63.");
+            if (sizes.Count == most) throw Fault($"{what} has more than {most} numbers.");
             if (size < 0) throw Fault($"{what} holds a negative number: {size}.");
             sizes.Add(size);
         }
@@ -111,6 +144,7 @@ internal ref struct StrictJson
 
     private void Read()
     {
+        ThrowIfLiteralIsDamaged();
         try
         {
             _reader.Read();
@@ -123,14 +157,20 @@ internal ref struct StrictJson
 
     private void SkipValue()
     {
-        try
-        {
-            _reader.Skip();
-        }
-        catch (JsonException error)
-        {
-            throw Malformed(error);
-        }
+        int depth = _reader.CurrentDepth;
+        if (_reader.TokenType is not (JsonTokenType.StartObject or JsonTokenType.StartArray)) return;
+        do Read();
+        while (_reader.CurrentDepth > depth);
+    }
+
+    /// <summary>For a wrong literal the reader throws a message that quotes all the rest of the text: up to 100 MB of it.</summary>
+    private readonly void ThrowIfLiteralIsDamaged()
+    {
+        ReadOnlySpan<byte> rest = _json[(int)_reader.BytesConsumed..].TrimStart(" \t\r\n,"u8);
+        if (rest is not [(byte)'t' or (byte)'f' or (byte)'n', ..]) return;
+        if (rest.StartsWith("true"u8) || rest.StartsWith("false"u8) || rest.StartsWith("null"u8)) return;
+        long place = _offset + _json.Length - rest.Length;
+        throw FileFault.AtByte(_path, place, $"the JSON is damaged. {FileFault.Quote(rest)} is not a value.");
     }
 
     private readonly string Text()
@@ -141,9 +181,13 @@ internal ref struct StrictJson
         }
         catch (InvalidOperationException error)
         {
-            throw Fault("half of a surrogate pair stands alone.", error); // "\ud800": JSON's grammar allows it
+            throw HalfPair(error);
         }
     }
+
+    /// <summary>"\ud800": the grammar of JSON allows it, Unicode does not.</summary>
+    private readonly InvalidDataException HalfPair(InvalidOperationException error) =>
+        Fault("half of a surrogate pair stands alone.", error);
 
     private readonly InvalidDataException Malformed(JsonException error) =>
         FileFault.AtByte(_path, _offset + _reader.BytesConsumed, $"the JSON is damaged. {error.Message}", error);

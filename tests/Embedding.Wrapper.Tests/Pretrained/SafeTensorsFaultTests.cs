@@ -37,7 +37,15 @@ public class SafeTensorsFaultTests
     [InlineData("""{"a":""" + Eight + """,¶"\u0061":""" + Eight + "}", "the name 'a' comes twice.")]
     [InlineData("""{"__metadata__":{"k":¶1},"a":""" + Eight + "}", "__metadata__ is not a string.")]
     [InlineData("""{"__metadata__":{"k":"1",¶"k":"2"},"a":""" + Eight + "}", "the name 'k' comes twice.")]
-    [InlineData("""{"__metadata__":¶null,"a":""" + Eight + "}", "__metadata__ is not an object.")]
+    [InlineData("""{"__metadata__":¶false,"a":""" + Eight + "}", "__metadata__ is not an object.")]
+    [InlineData("""{"__metadata__":null¶x,"a":""" + Eight + "}", "the JSON is damaged.")]
+    [InlineData("""{"__metadata__":null,¶"__metadata__":null}""", "the name '__metadata__' comes twice.")]
+    [InlineData("""{"a":{"dtype":"F32","shape":[0,9223372036854775807,2],"data_offsets":[0,0]¶}}""", "the shape of 'a' is absurd: F32 of [0, 9223372036854775807, 2].")]
+    [InlineData("""{"a":{"dtype":"F32","shape":[9223372036854775807,2,0],"data_offsets":[0,0]¶}}""", "the shape of 'a' is absurd: F32 of [9223372036854775807, 2, 0].")]
+    [InlineData("""{"a":{"dtype":"F64","shape":[2305843009213693952,0],"data_offsets":[0,0]¶}}""", "the shape of 'a' is absurd: F64 of [2305843009213693952, 0].")]
+    [InlineData("""{"a":{"dtype":¶trrr""", "the JSON is damaged. 'trrr' is not a value.")]
+    [InlineData("""{"a":{"dtype":"F32","x":[1, ¶nul]}}""", "the JSON is damaged.")]
+    [InlineData("""{"a":{"dtype":¶"\ud800"}}""", "half of a surrogate pair stands alone.")]
     [InlineData("""{¶"\ud800":""" + Eight + "}", "half of a surrogate pair stands alone.")]
     [InlineData("""{"a":""" + Eight + "}¶x", "the JSON is damaged.")]
     [InlineData("""{"a":""" + Eight + "}¶{}", "the JSON is damaged.")]
@@ -93,6 +101,97 @@ public class SafeTensorsFaultTests
         string longest = new('n', 80);
         AssertFault(Header($$"""{"{{longest}}":1}""", []), 8 + 84, $"the tensor '{longest}' is not an object.");
         AssertFault(Header($$"""{"{{longest}}n":1}""", []), 8 + 85, $"the tensor '{longest}…' is not an object.");
+    }
+
+    [Theory]
+    [InlineData(65)]
+    [InlineData(60_000)]
+    public void MoreThan64DimensionsAreRefused(int dimensions)
+    {
+        string shape = string.Join(',', Enumerable.Repeat(1, dimensions));
+        string start = """{"a":{"dtype":"U8","shape":[""" + string.Join(',', Enumerable.Repeat(1, 64)) + ",";
+        AssertFault(Header($$$"""{"a":{"dtype":"U8","shape":[{{{shape}}}],"data_offsets":[0,1]}}""", [7]), 8 + start.Length, "the shape of 'a' has more than 64 numbers.");
+    }
+
+    [Fact]
+    public void SixtyFourDimensionsAreReadAndShown()
+    {
+        using var folder = new TestFolder();
+        string shape = string.Join(',', Enumerable.Repeat(1, 64));
+        string path = folder.Write("file", Header($$$"""{"a":{"dtype":"U8","shape":[{{{shape}}}],"data_offsets":[0,1]}}""", [7]));
+        using var file = SafeTensorsFile.Open(path);
+        using Tensor tensor = file.Read("a");
+        Assert.Equal(64, tensor.dim());
+        Assert.StartsWith($"tensor({new string('[', 64)}7{new string(']', 64)}", tensor.Repr());
+    }
+
+    [Fact]
+    public void NullIsNoMetadata()
+    {
+        using var folder = new TestFolder();
+        using var file = SafeTensorsFile.Open(folder.Write("file", Header("{\"__metadata__\":null,\"a\":" + Eight + "}", new byte[8])));
+        Assert.Empty(file.Metadata);
+        Assert.Equal(["a"], file.Names);
+    }
+
+    [Theory]
+    [InlineData("{\"", "\":1}")] // a name
+    [InlineData("{\"a\":{\"dtype\":\"", "\"}}")]
+    [InlineData("{\"a\":{\"dtype\":t", "")]
+    [InlineData("{\"a\":{\"x\":[f", "]")]
+    [InlineData("{\"a\":{\"dtype\":1", "}")]
+    [InlineData("{\"a\":{\"shape\":[1", "]}")]
+    [InlineData("{\"a\":{\"shape\":[1e", "]}")]
+    [InlineData("{\"a\":{\"", "\":1}}")]
+    [InlineData("{\"a\":", "")]
+    [InlineData("{\"__metadata__\":{\"", "\":1}}")]
+    [InlineData("{\"__metadata__\":{\"a\":n", "}}")]
+    [InlineData("{\"__metadata__\":{\"a\":\"", "\",\"a\":1}}")]
+    public void MessagesAreShortHoweverLongTheFileIs(string before, string after)
+    {
+        using var folder = new TestFolder();
+        foreach (char repeated in "r1")
+        {
+            string text = before + new string(repeated, 3_000_000) + after;
+            string path = folder.Write("file", Header(text, []));
+            long allocated = GC.GetAllocatedBytesForCurrentThread();
+            var error = Assert.Throws<InvalidDataException>(() => SafeTensorsFile.Open(path));
+            Assert.InRange(error.ToString().Split(" at ")[0].Length, 0, path.Length * 2 + 400);
+            Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - allocated, 0, 30_000_000);
+        }
+    }
+
+    [Fact]
+    public void AHeaderOfManyNamesIsRefused()
+    {
+        using var folder = new TestFolder();
+        string texts = string.Join(',', Enumerable.Range(0, 1_000_001).Select(i => $"\"{i:x}\":\"\""));
+        Assert.Contains("more than 1000000 names.", Fault("{\"__metadata__\":{" + texts + "}}"));
+        texts = string.Join(',', Enumerable.Range(0, 101).Select(i => $"\"{i:x}\":0"));
+        Assert.Contains("more than 100 names.", Fault("{\"a\":{" + texts + "}}"));
+
+        string Fault(string json) =>
+            Assert.Throws<InvalidDataException>(() => SafeTensorsFile.Open(folder.Write("file", Header(json, [])))).Message;
+    }
+
+    [Theory]
+    [MemberData(nameof(ForeignFormatTests.Foreign), MemberType = typeof(ForeignFormatTests))]
+    [MemberData(nameof(ForeignFormatTests.Packed), MemberType = typeof(ForeignFormatTests))]
+    public void AFileOfAnotherFormatIsNamed(string what, byte[] content)
+    {
+        AssertFault(content, 0, $"this is {what}");
+        using var folder = new TestFolder();
+        string path = folder.Write("model.safetensors.index.json", content);
+        Assert.StartsWith($"{path}, byte 0: this is {what}", Assert.Throws<InvalidDataException>(() => SafeTensorsFile.Open(path)).Message);
+    }
+
+    [Fact]
+    public void AnIndexThatNamesAnAbsurdFileIsRefusedShortly()
+    {
+        using var folder = new TestFolder();
+        string path = folder.Write("model.safetensors.index.json", $$$"""{"weight_map":{"a":"{{{new string('n', 100_000)}}}"}}""");
+        var error = Assert.Throws<InvalidDataException>(() => SafeTensorsFile.Open(path));
+        Assert.EndsWith("…' is not the name of a file in the folder of the index.", error.Message);
     }
 
     [Fact]

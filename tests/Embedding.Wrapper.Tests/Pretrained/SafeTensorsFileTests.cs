@@ -177,6 +177,202 @@ public class SafeTensorsFileTests
         }
     }
 
+    [Theory]
+    [InlineData("F32", 4)]
+    [InlineData("U8", 1)]
+    [InlineData("I64", 8)]
+    public void AFileLargerThanTheMemoryOpensAndARowCanBeLookedUp(string dtype, int size)
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "other systems may count the pages as committed");
+        using var folder = new TestFolder();
+        const long width = 1024;
+        long rows = 2 * GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / (width * size);
+        string path = folder["huge.safetensors"];
+        using (FileStream file = File.Create(path))
+        {
+            string header = $$$"""{"t":{"dtype":"{{{dtype}}}","shape":[{{{rows}}},{{{width}}}],"data_offsets":[0,{{{rows * width * size}}}]}}""";
+            file.Write(Header(header.PadRight((header.Length + 7) / 8 * 8), []));
+            file.SetLength(file.Length + rows * width * size);
+            file.Position = file.Length - 1;
+            file.WriteByte(1);
+        }
+        using var opened = SafeTensorsFile.Open(path);
+        using Tensor table = opened.Read("t"), last = table[rows - 1], first = table[0];
+        first.copy_(last);
+        Assert.Equal(1, Bits(last)[^1]);
+        Assert.Equal(1, Bits(first)[^1]); // a private page of a mapping that is larger than the memory
+    }
+
+    [Fact]
+    public void AFileOfManyDtypesIsOneMappingThatEndsWithTheLastTensor()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "the count comes from /proc");
+        using var folder = new TestFolder();
+        string path = folder.Write("file.safetensors", File.ReadAllBytes(TestFolder.Golden("everything.verified.safetensors")));
+        Dictionary<string, Tensor> tensors;
+        using (var file = SafeTensorsFile.Open(path))
+        {
+            tensors = file.ReadAll();
+            Assert.Equal(1, Mappings(path));
+        }
+        Assert.Equal(1, Mappings(path));
+        Tensor last = tensors["float32"];
+        foreach (Tensor tensor in tensors.Values.Where(tensor => !ReferenceEquals(tensor, last))) tensor.Dispose();
+        Assert.Equal(1, Mappings(path));
+        Assert.Equal(-2f, Floats(last)[0]);
+        using (Tensor view = last.t())
+        {
+            last.Dispose();
+            Assert.Equal(1, Mappings(path));
+        }
+        Assert.Equal(0, Mappings(path));
+
+        static int Mappings(string path)
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers(); // those of views that the test did not dispose
+            return File.ReadLines("/proc/self/maps").Count(line => line.EndsWith(path, StringComparison.Ordinal));
+        }
+    }
+
+    [Fact]
+    public void AFileThatIsNeverClosedIsUnmappedByTheCollector()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "the count comes from /proc");
+        using var folder = new TestFolder();
+        string path = SaveTable(folder);
+        Open(path);
+        for (int i = 0; i < 10 && File.ReadAllText("/proc/self/maps").Contains(path); i++)
+        {
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
+        }
+        Assert.DoesNotContain(path, File.ReadAllText("/proc/self/maps"));
+
+        [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.NoInlining)]
+        static void Open(string path) => SafeTensorsFile.Open(path).Read("table");
+    }
+
+    [Fact]
+    public void WhatIsMappedIsWhatWasParsed()
+    {
+        using var folder = new TestFolder();
+        string path = SaveTable(folder);
+        using Microsoft.Win32.SafeHandles.SafeFileHandle handle = RegularFile.OpenRead(path);
+        long length = RandomAccess.GetLength(handle);
+        using (Tensor other = zeros(50, 50)) SafeTensorsFile.Save(path, new Dictionary<string, Tensor> { ["other"] = other });
+        using var mapped = new MappedFile(handle, length, path);
+        using Tensor table = Table(), read = mapped.Read(float32, length - table.numel() * sizeof(float), table.shape);
+        AssertSameBits(table, read);
+    }
+
+    [Fact]
+    public async Task OpeningWhileAnotherThreadSavesGivesOneVersionOrTheOther()
+    {
+        using var folder = new TestFolder();
+        string path = folder["file.safetensors"];
+        Save(1);
+        using var done = new CancellationTokenSource();
+        var saving = Task.Run(
+            () =>
+            {
+                for (int version = 2; !done.IsCancellationRequested; version++) Save(version);
+            },
+            TestContext.Current.CancellationToken);
+        for (int i = 0; i < 300; i++)
+        {
+            using var file = SafeTensorsFile.Open(path);
+            using Tensor tensor = file.Read("t");
+            Assert.Equal(1000 + tensor[0].ToInt64() % 3 * 500, tensor.size(0));
+            Assert.Equal(tensor[0].ToInt64(), tensor[-1].ToInt64());
+        }
+        await done.CancelAsync();
+        await saving;
+
+        void Save(long version)
+        {
+            using Tensor tensor = full(1000 + version % 3 * 500, version, dtype: int64);
+            SafeTensorsFile.Save(path, new Dictionary<string, Tensor> { ["t"] = tensor });
+        }
+    }
+
+    [Fact]
+    public void ATensorThatIsReadInInferenceModeCanBeTrainedLater()
+    {
+        using var folder = new TestFolder();
+        using var file = SafeTensorsFile.Open(SaveTable(folder));
+        Tensor table;
+        using (inference_mode(true)) table = file.Read("table");
+        using Tensor weight = table.requires_grad_(), loss = weight.mul(weight).sum();
+        loss.backward();
+        Assert.Equal(22f, weight.grad![3, 2].ToSingle());
+    }
+
+    [Fact]
+    public void TiedTensorsOfPythonHaveBothNamesOverTheSameMemory()
+    {
+        using var file = SafeTensorsFile.Open(TestFolder.Golden("tied.verified.safetensors"));
+        Assert.Equal(["embed.weight", "other.weight", "head.weight", "second.weight"], file.Names);
+        Assert.Equal("embed.weight", file.Metadata["head.weight"]);
+
+        Dictionary<string, Tensor> all = file.ReadAll();
+        Assert.Equal(file.Names, all.Keys);
+        using Tensor head = file.Read("head.weight");
+        all["second.weight"][2, 1] = 77f;
+        Assert.Equal(77f, all["embed.weight"][2, 1].ToSingle());
+        Assert.Equal(77f, all["head.weight"][2, 1].ToSingle());
+        Assert.Equal(77f, head[2, 1].ToSingle());
+        Assert.NotEqual(77f, all["other.weight"][2, 1].ToSingle());
+        foreach (Tensor tensor in all.Values) tensor.Dispose();
+    }
+
+    [Fact]
+    public void TextsThatOnlyLookLikeTiedNamesAddNone()
+    {
+        using var folder = new TestFolder();
+        // The name of a text is a tensor's; a value names no tensor, or a tied name; the usual mark of a format names a tensor.
+        const string texts = """{"format":"pt","a":"pt","x":"nothing","y":"z","z":"a"}""";
+        const string tensors = "\"pt\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]},\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[1,2]}";
+        using var file = SafeTensorsFile.Open(folder.Write("file", Header($"{{\"__metadata__\":{texts},{tensors}}}", [1, 2])));
+        Assert.Equal(["pt", "a", "z"], file.Names);
+        using Tensor tied = file.Read("z");
+        Assert.Equal(2, tied[0].ToByte());
+    }
+
+    [Fact]
+    public void TiedTensorsAtOddPlacesShareTheirMemoryToo()
+    {
+        using var folder = new TestFolder();
+        byte[] content = Header("""{"__metadata__":{"b":"a"},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}""", [0, 0, 128, 63]);
+        Assert.NotEqual(0, (content.Length - 4) % 4);
+        using var file = SafeTensorsFile.Open(folder.Write("file", content));
+        Dictionary<string, Tensor> all = file.ReadAll();
+        all["b"][0] = 5f;
+        Assert.Equal(5f, all["a"][0].ToSingle());
+        foreach (Tensor tensor in all.Values) tensor.Dispose();
+    }
+
+    [Fact]
+    public async Task WhatIsNoFileIsRefusedWithoutWaiting()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "elsewhere nothing is checked");
+        using var folder = new TestFolder();
+        string pipe = folder.Pipe("pipe.safetensors");
+        File.CreateSymbolicLink(folder["link.safetensors"], pipe);
+        File.CreateSymbolicLink(folder["link.json"], pipe);
+        File.CreateSymbolicLink(folder["zero.json"], "/dev/zero");
+        folder.Write("index.json", """{"weight_map":{"a":"link.safetensors"}}""");
+        folder.Pipe("pipe.json");
+        foreach (string name in new[] { "pipe.safetensors", "link.safetensors", "pipe.json", "link.json", "zero.json", "index.json" })
+        {
+            Task open = Task.Run(() => SafeTensorsFile.Open(folder[name]), TestContext.Current.CancellationToken);
+            var error = await Assert.ThrowsAsync<IOException>(() => open.WaitAsync(TimeSpan.FromSeconds(30), TestContext.Current.CancellationToken));
+            Assert.Contains(name == "zero.json" ? "is a device, not a regular file" : "is a pipe, not a regular file", error.Message);
+            Assert.Contains(name == "index.json" ? folder["link.safetensors"] : folder[name], error.Message);
+        }
+        Assert.Throws<UnauthorizedAccessException>(() => SafeTensorsFile.Open(folder["."]));
+    }
+
     [Fact]
     public void NothingIsLeftBehind()
     {
