@@ -21,6 +21,15 @@ internal sealed class TestFolder : IDisposable
 
     public string Write(string name, string content) => Write(name, Encoding.UTF8.GetBytes(content));
 
+    /// <summary>Makes a named pipe.</summary>
+    public string Pipe(string name)
+    {
+        using var process = System.Diagnostics.Process.Start("mkfifo", [this[name]]);
+        process.WaitForExit();
+        Assert.Equal(0, process.ExitCode);
+        return this[name];
+    }
+
     public void Dispose() => Directory.Delete(_path, recursive: true);
 
     /// <summary>The path of a golden of <c>parity-scripts/checks/pretrained.py</c>.</summary>
