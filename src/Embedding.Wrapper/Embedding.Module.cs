@@ -1,5 +1,8 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Reflection;
 using System.Runtime.InteropServices;
 using EmbeddingWrapper.Native;
+using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -8,6 +11,8 @@ namespace EmbeddingWrapper;
 // Where TorchSharp's module differs from PyTorch's: loading, converting, disposing.
 public partial class Embedding
 {
+    private bool _isConverting;
+
     /// <summary>
     /// Copies a saved table into this layer: PyTorch's <c>load_state_dict</c>. The values go into the present parameter and are converted
     /// to its dtype. A container's <c>load_state_dict</c> does not call this method: there TorchSharp copies by itself, does not check
@@ -55,6 +60,7 @@ public partial class Embedding
         }
         try
         {
+            foreach (Tensor tensor in present.Values) TorchScript.ThrowIfReadOnly(tensor);
             return base.load_state_dict(source, strict, skip);
         }
         catch (ExternalException error)
@@ -69,6 +75,63 @@ public partial class Embedding
             string names = string.Join(", ", Considered(keys).Select(key => $"\"{key}\""));
             if (names.Length > 0) faults.Add($"{what} key(s) in state_dict: {names}. ");
         }
+    }
+
+    /// <summary>Reads what <c>save</c> wrote. The dtypes must agree. Every <c>load</c> of this layer ends here.</summary>
+    /// <param name="reader">Stands before the first entry.</param>
+    /// <param name="strict">Missing and unexpected names are errors. Default true.</param>
+    /// <param name="skip">Names that are read but not taken. Default: none.</param>
+    /// <param name="loadedParameters">Receives each name that was read, and whether the layer has it. Default: not wanted.</param>
+    /// <returns>This layer.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="reader"/> is null.</exception>
+    /// <exception cref="ArgumentException">A name, dtype or shape does not fit. The layer is as it was before the call.</exception>
+    /// <exception cref="EndOfStreamException">The input ends early. The layer is as it was before the call.</exception>
+    /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
+    public override nn.Module load(
+        BinaryReader reader, bool strict = true, IList<string>? skip = null, Dictionary<string, bool>? loadedParameters = null)
+    {
+        ArgumentNullException.ThrowIfNull(reader);
+        ThrowIfDisposed();
+        using DisposeScope scope = NewDisposeScope();
+
+        // TorchSharp writes into a table while it reads, and only into a contiguous one.
+        (Tensor Tensor, Tensor Copy)[] before =
+            [.. state_dict().Values.Where(each => each.is_contiguous()).Select(each => (each, each.detach().clone()))];
+        try
+        {
+            return base.load(reader, strict, skip, loadedParameters);
+        }
+        catch
+        {
+            using IDisposable mode = inference_mode(); // a tensor of that mode may be written only there, and others may too
+            foreach ((Tensor tensor, Tensor copy) in before) tensor.copy_(copy);
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// Registers the fields of a derived class. A parameter in a field named <c>weight</c> becomes the layer's <see cref="Weight"/>,
+    /// as in PyTorch.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">A field named <c>weight</c> holds a module or a tensor that is no parameter.</exception>
+    [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = "TorchSharp finds the fields of a module in the same way.")]
+    protected override void RegisterComponents()
+    {
+        const BindingFlags own = BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly;
+        for (Type type = GetType(); type != typeof(Embedding); type = type.BaseType!)
+        {
+            foreach (FieldInfo field in type.GetFields(own).Where(field => field.ComponentName() == WeightName))
+            {
+                object? value = field.GetValue(this);
+                if (value is Parameter weight) Weight = weight;
+                else if (value is Tensor or nn.Module)
+                {
+                    throw new InvalidOperationException(
+                        $"{type.Name}.{field.Name} cannot be the parameter 'weight': it is a {value.GetType().Name}.");
+                }
+            }
+        }
+        base.RegisterComponents();
     }
 
     /// <summary>TorchSharp's <c>to(dtype)</c> calls this.</summary>
@@ -104,38 +167,67 @@ public partial class Embedding
         try
         {
             using ReadGate.Reading life = _gate.Enter();
-            _native.Gate.Change(Move);
+            Tensor weight = _native.Weight;
+            using Tensor? grad = weight.grad;
+            using Tensor? newWeight = Converted(weight), newGrad = grad is null ? null : Converted(grad);
+            ConvertOtherParameters();
+            _native.Gate.Change(() =>
+            {
+                if (newWeight is not null) TorchScript.SetData(weight, newWeight);
+                if (newGrad is not null) TorchScript.SetData(grad!, newGrad);
+                FollowWeight();
+            });
         }
         catch (ExternalException error)
         {
             throw NativeErrors.Translate(error);
         }
 
-        ConditionallyRegisterParameter(WeightName, (Parameter?)null);
-        try
+        Tensor? Converted(Tensor tensor)
         {
-            base._toEpilog(dtype, device, non_blocking); // parameters of a derived class
-        }
-        finally
-        {
-            ConditionallyRegisterParameter(WeightName, _weight);
-        }
-
-        void Move()
-        {
-            ScalarType target = _weight.is_floating_point() || _weight.is_complex() ? dtype ?? _weight.dtype : _weight.dtype;
-            using Tensor? grad = _weight.grad;
-            MoveData(_weight, target);
-            if (grad is not null) MoveData(grad, target);
-            _rows = null;
-        }
-
-        void MoveData(Tensor tensor, ScalarType target)
-        {
+            using ReadGate.Reading memory = _native.Gate.Enter();
+            ScalarType target = tensor.is_floating_point() || tensor.is_complex() ? dtype ?? tensor.dtype : tensor.dtype;
             using Tensor old = tensor.detach();
-            using Tensor moved = old.to(target, device ?? old.device, non_blocking: non_blocking);
-            if (moved.dtype != old.dtype || moved.device.ToString() != old.device.ToString()) TorchScript.SetData(tensor, moved);
+            if (device is { type: DeviceType.META } && !old.is_meta)
+                throw new InvalidOperationException("The layer cannot move to the meta device: its numbers would be lost.");
+            Tensor converted = old.to(target, device ?? old.device, non_blocking: non_blocking);
+            if (converted.dtype != old.dtype || converted.device.ToString() != old.device.ToString()) return converted;
+            converted.Dispose();
+            return null;
         }
+
+        void ConvertOtherParameters() // of a derived class, in their order
+        {
+            _isConverting = true;
+            try
+            {
+                base._toEpilog(dtype, device, non_blocking);
+            }
+            finally
+            {
+                _isConverting = false;
+            }
+        }
+    }
+
+    /// <summary>The parameters and their names, of submodules too: <c>weight</c> and what a derived class registers.</summary>
+    /// <param name="recurse">Whether to list those of submodules. Default true.</param>
+    /// <returns>Each parameter once, in the order of registration. None after disposal.</returns>
+    public override IEnumerable<(string name, Parameter parameter)> named_parameters(bool recurse = true)
+    {
+        RestoreWeight();
+        IEnumerable<(string name, Parameter parameter)> all = base.named_parameters(recurse);
+        return _isConverting ? all.Where(each => each.name != WeightName) : all; // TorchSharp replaces only what it sees
+    }
+
+    /// <summary>The parameter of a name.</summary>
+    /// <param name="target"><c>weight</c>, or a name that a derived class registers.</param>
+    /// <returns>The parameter, or null if there is none of that name.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="target"/> is null.</exception>
+    public override Parameter? get_parameter(string target)
+    {
+        RestoreWeight();
+        return base.get_parameter(target);
     }
 
     /// <summary>
@@ -144,20 +236,22 @@ public partial class Embedding
     /// <param name="disposing">False when the garbage collector calls.</param>
     protected override void Dispose(bool disposing)
     {
+        if (_native is null) return; // the constructor threw
+        bool isFirst = _gate.Close();
         if (disposing)
         {
-            if (!_gate.Close()) return;
-            if (!_ownsWeight) ConditionallyRegisterParameter(WeightName, (Parameter?)null);
+            if (!isFirst) return;
+            if (!_native.OwnsParameter) ConditionallyRegisterParameter(WeightName, (Parameter?)null);
         }
         else
         {
             // TorchSharp 0.107 frees a native module only in Dispose(true), and the engine's native module holds the table. Other
             // objects may still use the parameters and submodules, so these are left to the garbage collector.
-            if (_native is null) return; // the constructor threw
             _internal_params.clear();
             _internal_buffers.clear();
             _internal_submodules.clear();
         }
+        _native.ReleaseParameter();
         _native.Dispose();
         base.Dispose(true);
     }

@@ -21,15 +21,18 @@ public partial class Embedding
     {
         get
         {
-            ObjectDisposedException.ThrowIf(_gate.IsClosed, this);
-            return _weight;
+            ThrowIfDisposed();
+            RestoreWeight();
+            return _native.Parameter;
         }
         set
         {
             Guard.ThrowIfNullOrDisposed(value);
             _gate.Change(() =>
             {
-                if (!ReferenceEquals(value, _weight)) UseWeight(value);
+                if (ReferenceEquals(value, _native.Parameter)) return;
+                _native.PointAt(value);
+                FollowWeight();
             });
         }
     }
@@ -47,10 +50,11 @@ public partial class Embedding
         ThrowIfPaddingOutsideWeight();
         try
         {
+            TorchScript.ThrowIfReadOnly(_native.Weight);
             using var grad = no_grad();
-            _weight.normal_();
+            _native.Weight.normal_();
             if (PaddingIdx is not long padding) return;
-            using Tensor row = _weight.select(0, padding);
+            using Tensor row = _native.Weight.select(0, padding);
             row.zero_().Dispose(); // it returns a second handle, and normal_ does not
         }
         catch (ExternalException error)
@@ -59,34 +63,35 @@ public partial class Embedding
         }
     }
 
-    private void UseWeight(Parameter weight)
+    private void FollowWeight()
     {
-        _native.PointAt(weight);
-        weight.DetachFromDisposeScope();
-        _ownsWeight = _ownsWeight && ReferenceEquals(weight, _weight);
-        _weight = weight;
         _rows = null;
-        ConditionallyRegisterParameter(WeightName, _weight);
-        _deviceType = _weight.device_type;
-        _deviceIndex = _weight.device_index;
+        ConditionallyRegisterParameter(WeightName, _native.Parameter);
+        _deviceType = _native.Weight.device_type;
+        _deviceIndex = _native.Weight.device_index;
     }
 
-    private void ThrowIfDisposed()
+    /// <summary>Registers a new parameter of the same tensor if another module has disposed the one that it shared with this layer.</summary>
+    private void RestoreWeight()
     {
-        ObjectDisposedException.ThrowIf(_gate.IsClosed, this);
-        if (_weight.IsInvalid) throw Guard.Disposed(nameof(Weight));
+        if (!_native.Parameter.IsInvalid || _gate.IsClosed) return;
+        using ReadGate.Reading life = _gate.Enter();
+        _native.RestoreParameter();
+        ConditionallyRegisterParameter(WeightName, _native.Parameter);
     }
+
+    private void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_gate.IsClosed, this);
 
     private void ThrowIfPaddingOutsideWeight()
     {
-        long rows = _weight.dim() > 0 ? _weight.size(0) : 0;
+        long rows = _native.Weight.dim() > 0 ? _native.Weight.size(0) : 0;
         if (PaddingIdx >= rows) throw Guard.PaddingOutsideWeight(rows);
     }
 
-    private static Parameter NewTable(long numEmbeddings, long embeddingDim, long? paddingIdx, Device? device, ScalarType? dtype)
+    private static LayerParameter NewTable(long numEmbeddings, long embeddingDim, long? paddingIdx, Device? device, ScalarType? dtype)
     {
-        ArgumentOutOfRangeException.ThrowIfNegative(numEmbeddings);
-        ArgumentOutOfRangeException.ThrowIfNegative(embeddingDim);
+        Guard.ThrowIfNegative(numEmbeddings);
+        Guard.ThrowIfNegative(embeddingDim);
         Guard.NormalizePaddingIdx(paddingIdx, numEmbeddings);
         if (paddingIdx >= numEmbeddings) throw Guard.PaddingOutOfRange(paddingIdx.Value, numEmbeddings); // 0 of 0 rows
         ScalarType type = dtype ?? get_default_dtype();
@@ -99,7 +104,7 @@ public partial class Embedding
         }
         try
         {
-            return new Parameter(empty(numEmbeddings, embeddingDim, type, device));
+            return new LayerParameter(empty(numEmbeddings, embeddingDim, type, device), requiresGrad: true);
         }
         catch (ExternalException error)
         {

@@ -1,8 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Text;
 using EmbeddingWrapper.Native;
-using TorchSharp.Modules;
-using TorchSharp.Utils;
 using static TorchSharp.torch;
 
 namespace EmbeddingWrapper;
@@ -38,8 +36,6 @@ public partial class Embedding : nn.Module<Tensor, Tensor>
 
     private readonly NativeEmbedding _native;
     private readonly ReadGate _gate;
-    [ComponentName(Name = WeightName)] private Parameter _weight;
-    private bool _ownsWeight;
 
     /// <summary>
     /// Makes a table of random vectors, drawn from the standard normal distribution by the global generator. After the same
@@ -90,7 +86,7 @@ public partial class Embedding : nn.Module<Tensor, Tensor>
         }
     }
 
-    private Embedding(Parameter weight, long? paddingIdx, double? maxNorm, double normType, bool scaleGradByFreq, bool sparse)
+    private Embedding(LayerParameter weight, long? paddingIdx, double? maxNorm, double normType, bool scaleGradByFreq, bool sparse)
         : base(nameof(Embedding))
     {
         NumEmbeddings = weight.size(0);
@@ -101,10 +97,8 @@ public partial class Embedding : nn.Module<Tensor, Tensor>
         ScaleGradByFreq = scaleGradByFreq;
         Sparse = sparse;
         _gate = new ReadGate(this);
-        _native = new NativeEmbedding(paddingIdx, scaleGradByFreq, sparse);
-        _weight = weight;
-        _ownsWeight = true;
-        UseWeight(weight);
+        _native = new NativeEmbedding(weight, paddingIdx, scaleGradByFreq, sparse);
+        FollowWeight();
     }
 
     /// <summary>
@@ -145,9 +139,16 @@ public partial class Embedding : nn.Module<Tensor, Tensor>
         long? padding = Guard.NormalizePaddingIdx(paddingIdx, embeddings.size(0));
         if (!freeze) Guard.ThrowIfNotTrainable(embeddings.dtype, nameof(embeddings));
 
-        // TorchSharp's Parameter takes the handle out of the tensor that it gets, so it gets an alias.
-        var weight = new Parameter(embeddings.detach(), !freeze);
-        return new Embedding(weight, padding, maxNorm, normType, scaleGradByFreq, sparse);
+        try
+        {
+            // TorchSharp's Parameter takes the handle out of the tensor that it gets, so it gets an alias.
+            var weight = new LayerParameter(embeddings.detach(), !freeze);
+            return new Embedding(weight, padding, maxNorm, normType, scaleGradByFreq, sparse);
+        }
+        catch (ExternalException error)
+        {
+            throw NativeErrors.Translate(error);
+        }
     }
 
     /// <summary>

@@ -2,6 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using TorchSharp;
+using static System.FormattableString;
 using static TorchSharp.torch;
 
 namespace EmbeddingWrapper;
@@ -35,6 +36,13 @@ internal static class Guard
             $"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={PythonText.Dtype(dtype)}", nameof(dtype));
     }
 
+    /// <exception cref="ArgumentOutOfRangeException">The number of rows or columns is negative.</exception>
+    public static void ThrowIfNegative(long size, [CallerArgumentExpression(nameof(size))] string argument = "")
+    {
+        // .NET's own check writes the culture's minus sign.
+        if (size < 0) throw new ArgumentOutOfRangeException(argument, size, Invariant($"{argument} ('{size}') must be a non-negative value."));
+    }
+
     public static ObjectDisposedException Disposed(string tensor) => new(tensor, "The tensor is disposed.");
 
     /// <summary>PyTorch's check of a padding index. It accepts 0 for a table without rows.</summary>
@@ -48,7 +56,7 @@ internal static class Guard
     }
 
     public static ArgumentOutOfRangeException PaddingOutOfRange(long paddingIdx, long rows, string argument = "paddingIdx") =>
-        new(argument, paddingIdx, $"{PaddingText}: {paddingIdx} is not in [{-rows}, {rows}).");
+        new(argument, paddingIdx, Invariant($"{PaddingText}: {paddingIdx} is not in [{-rows}, {rows})."));
 
     public static InvalidOperationException PaddingOutsideWeight(long rows, Exception? cause = null) =>
         new($"{PaddingText}: the weight now has {rows} rows.", cause);
@@ -68,19 +76,22 @@ internal static class Guard
     }
 
     public static ArgumentOutOfRangeException IndexOutOfRange(long index, string position, long rows, string argument) =>
-        new(argument, index, $"{IndexText}: index {index} at position {position} is not in [0, {rows}), the rows of the table.");
+        new(argument, index, Invariant($"{IndexText}: index {index} at position {position} is not in [0, {rows}), the rows of the table."));
 
     public static bool IsIndexType(ScalarType dtype) => dtype is ScalarType.Int64 or ScalarType.Int32;
 
     private static (long Value, string Position)? FirstBadIndex(Tensor input, long rows)
     {
-        using var scope = NewDisposeScope();
+        // A scalar that TorchSharp makes by itself may be freed by the garbage collector while libtorch reads it.
+        using Scalar first = 0L, end = rows;
+        using DisposeScope scope = NewDisposeScope();
         try
         {
-            Tensor bad = input.lt(0).logical_or_(input.ge(rows));
-            if (!bad.any().ToBoolean()) return null;
+            Tensor index = input.to(int64); // a table can have more rows than an int32 counts
+            Tensor bad = index.lt(first).logical_or_(index.ge(end));
+            if (!bad.any().to(CPU).data<bool>()[0]) return null;
             long[] position = bad.nonzero()[0].to(CPU).data<long>().ToArray();
-            long value = input.masked_select(bad)[0].to(int64).ToInt64();
+            long value = index.masked_select(bad)[0].to(CPU).data<long>()[0];
             return (value, $"[{string.Join(", ", position)}]");
         }
         catch (ExternalException)

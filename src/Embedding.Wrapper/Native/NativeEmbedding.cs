@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.InteropServices;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -17,24 +18,33 @@ internal sealed class NativeEmbedding : IDisposable
     private const string WeightName = "weight";
 
     private readonly Engine _engine;
-    private Parameter? _weight;
 
-    // paddingIdx already counts from the start. libtorch compares it with the row count only here, so the fewest possible rows are enough.
-    public NativeEmbedding(long? paddingIdx, bool scaleGradByFreq, bool sparse)
+    // The default device may be one without memory, so the engine names its own. paddingIdx already counts from the start. libtorch compares
+    // it with the row count only here, so the fewest possible rows are enough.
+    public NativeEmbedding(LayerParameter weight, long? paddingIdx, bool scaleGradByFreq, bool sparse)
     {
         long rows = (paddingIdx ?? 0) + 1;
-        _engine = nn.Embedding(rows, 0, paddingIdx, scale_grad_by_freq: scaleGradByFreq, sparse: sparse);
+        _engine = nn.Embedding(rows, 0, paddingIdx, scale_grad_by_freq: scaleGradByFreq, sparse: sparse, device: CPU);
+        PointAt(weight);
+        OwnsParameter = true;
     }
 
+    /// <summary>The parameter that the layer shows and optimizers hold. Others may dispose it, unless the layer has made it.</summary>
+    public Parameter Parameter { get; private set; }
+
+    /// <summary>Whether the layer has made the parameter, and so disposes it.</summary>
+    public bool OwnsParameter { get; private set; }
+
     /// <summary>
-    /// The weight, through a handle of the engine's own. It lives until the engine is disposed, even if the caller's object is disposed.
+    /// The weight, through a handle of the engine's own. It lives until the engine is disposed, even if the parameter is disposed.
     /// </summary>
-    public Tensor Weight => _weight!;
+    public Tensor Weight { get; private set; }
 
     /// <summary>The gate of the weight's memory. Everybody who uses or replaces that memory enters or changes it.</summary>
     public ReadGate Gate { get; private set; } = null!;
 
     /// <summary>Makes <see cref="Forward"/> use <paramref name="weight"/>, which stays the caller's.</summary>
+    [MemberNotNull(nameof(Parameter), nameof(Weight))]
     public void PointAt(Parameter weight)
     {
         ReadGate gate = ReadGate.Of(weight);
@@ -45,9 +55,28 @@ internal sealed class NativeEmbedding : IDisposable
         Parameter handle = _engine.weight;
         handle.DetachFromDisposeScope();
         _engine.weight = handle;
-        _weight = handle;
         Gate = gate;
         previous?.Dispose();
+        weight.DetachFromDisposeScope();
+        ReleaseParameter();
+        (Weight, Parameter, OwnsParameter) = (handle, weight, false);
+    }
+
+    /// <summary>Puts a new parameter of the same tensor in place of one that others have disposed.</summary>
+    public void RestoreParameter()
+    {
+        lock (_engine)
+        {
+            if (!Parameter.IsInvalid) return;
+            LayerParameter restored = LayerParameter.InPlaceOf(Parameter, _engine.weight!, out bool isNew);
+            (OwnsParameter, Parameter) = (isNew, restored);
+        }
+    }
+
+    /// <summary>Lets others dispose the parameter, and the garbage collector.</summary>
+    public void ReleaseParameter()
+    {
+        if (OwnsParameter) ((LayerParameter)Parameter).Release();
     }
 
     /// <exception cref="ExternalException">libtorch refused.</exception>

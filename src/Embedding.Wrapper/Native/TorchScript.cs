@@ -15,7 +15,12 @@ internal static class TorchScript
         def embedding(weight: Tensor, indices: Tensor, padding_idx: int, scale_grad_by_freq: bool, sparse: bool):
             return torch.embedding(weight, indices, padding_idx, scale_grad_by_freq, sparse)
 
+        def throw_if_read_only(tensor: Tensor):
+            if tensor.is_inference():
+                tensor[0:0].zero_()
+
         def embedding_renorm_(weight: Tensor, indices: Tensor, max_norm: float, norm_type: float):
+            throw_if_read_only(weight)
             torch.embedding_renorm_(weight, indices, max_norm, norm_type)
 
         def set_data(tensor: Tensor, data: Tensor):
@@ -55,6 +60,16 @@ internal static class TorchScript
         using Scalar limit = maxNorm;
         using Scalar p = normType;
         Compiled.Value.invoke("embedding_renorm_", weight, contiguous, limit, p);
+    }
+
+    /// <summary>
+    /// Throws for a tensor made in inference mode, outside of that mode. libtorch's operations refuse it too, but only after they have
+    /// written to it.
+    /// </summary>
+    public static void ThrowIfReadOnly(Tensor tensor)
+    {
+        using var grad = no_grad();
+        Compiled.Value.invoke("throw_if_read_only", tensor);
     }
 
     /// <summary><c>tensor.data = data</c>: other memory, dtype or device in the same tensor object.</summary>

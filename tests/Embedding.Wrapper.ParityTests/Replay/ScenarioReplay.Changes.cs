@@ -128,12 +128,15 @@ internal sealed partial class ScenarioReplay
     [Does("unhook")]
     private void Unhook(Arguments given) => At<Action>(given.Text("of"))();
 
-    /// <summary>Asserts that the parameter stays the same object: PyTorch promises it, and an optimizer made before depends on it.</summary>
+    /// <summary>
+    /// Asserts that the parameter stays the same object: PyTorch promises it, and an optimizer made before depends on it. A parameter of
+    /// TorchSharp's own module, which that module has disposed, has a new object in its place.
+    /// </summary>
     private static T WithTheSameWeights<T>(nn.Module module, Func<T> change)
     {
         Parameter[] before = Weights();
         T result = change();
-        if (!before.SequenceEqual(Weights(), ReferenceEqualityComparer.Instance))
+        if (before.Zip(Weights()).Any(pair => !ReferenceEquals(pair.First, pair.Second) && !pair.First.IsInvalid))
             throw new InvalidOperationException("The parameter was replaced by another object.");
         return result;
 

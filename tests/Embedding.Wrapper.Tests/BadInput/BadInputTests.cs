@@ -1,4 +1,5 @@
 using System.Reflection;
+using System.Text.RegularExpressions;
 using static EmbeddingWrapper.Tests.Shared;
 
 namespace EmbeddingWrapper.Tests.BadInput;
@@ -42,6 +43,16 @@ public partial class BadInputTests
         Assert.Equal(before, world.Snapshot());
         Assert.InRange(LiveTensors(), 0, tensors); // fewer if the call disposed something first
     }
+
+    /// <summary>The message of each bad call, without the names of temporary folders and the line that .NET itself adds.</summary>
+    internal static Dictionary<string, string> Messages() => Calls.ToDictionary(
+        call => $"{call.Member}: {call.Input}",
+        call =>
+        {
+            using var world = new World();
+            string message = Record.Exception(() => call.Call(world))?.Message ?? "";
+            return Regex.Replace(message, @"ew-tëst-[^/]+|Actual value was .*", "");
+        });
 
     /// <summary>Members that take arguments, none of which can be bad.</summary>
     private static readonly Dictionary<string, string> NothingBad = new()

@@ -1,0 +1,164 @@
+using TorchSharp.Modules;
+using TorchSharp.Utils;
+using static EmbeddingWrapper.Tests.Shared;
+
+namespace EmbeddingWrapper.Tests;
+
+/// <summary>Classes derived from the layer, with parameters, fields and names of their own.</summary>
+public class DerivedLayerTests
+{
+    private class WithScale : Embedding
+    {
+        private readonly Parameter scale = new(ones(3));
+        private readonly Linear head = nn.Linear(3, 2);
+
+        public WithScale() : base(4, 3) => RegisterComponents();
+
+        public override Tensor forward(Tensor input) => head.forward(base.forward(input) * scale);
+    }
+
+    [Fact]
+    public void ToKeepsTheOrderOfTheParameters()
+    {
+        using var layer = new WithScale();
+        string[] names = [.. layer.named_parameters().Select(each => each.name)];
+        Assert.Equal(["weight", "scale", "head.weight", "head.bias"], names);
+        Action<WithScale>[] moves = [it => it.to(float32), it => it.to(CPU), it => it.to(float64), it => it.to(CPU, float32)];
+        Assert.All(moves, move =>
+        {
+            move(layer);
+            Assert.Equal(names, layer.named_parameters().Select(each => each.name));
+            Assert.Equal(names, layer.state_dict().Keys);
+        });
+    }
+
+    [Fact]
+    public void AnAdagradStateOfBeforeFitsAfterTo()
+    {
+        using var layer = new WithScale();
+        using var before = new Optim.Adagrad(layer.parameters());
+        using (Tensor loss = layer.call(Indices(1)).sum()) loss.backward();
+        before.step();
+        layer.to(float32);
+        using var after = new Optim.Adagrad(layer.parameters());
+        after.load_state_dict(before.state_dict());
+        Assert.Equal(
+            before.state_dict().State.Select(each => Bits(((Optim.Adagrad.State)each).Sum)),
+            after.state_dict().State.Select(each => Bits(((Optim.Adagrad.State)each).Sum)));
+        Assert.Equal(layer.parameters().Select(each => each.shape), after.state_dict().State.Select(each => ((Optim.Adagrad.State)each).Sum.shape));
+    }
+
+    private sealed class WithWeight : Embedding
+    {
+        private readonly Parameter weight = new(Table(5, 2));
+
+        public WithWeight() : base(4, 3) => RegisterComponents();
+
+        public Parameter Own => weight;
+    }
+
+    [Fact]
+    public void AParameterInAFieldOfTheLayersNameBecomesItsWeight()
+    {
+        using var layer = new WithWeight();
+        Assert.Same(layer.Own, layer.Weight);
+        layer.to(float64);
+        Assert.Same(layer.Own, layer.Weight);
+        Assert.Equal(float64, layer.Own.dtype);
+        Assert.Equal(["weight"], layer.state_dict().Keys);
+        Assert.Equal([8d, 9d], layer.Lookup(4).data<double>().ToArray());
+    }
+
+    private sealed class WithNamedField : Embedding
+    {
+        [ComponentName(Name = "weight")] private readonly Parameter _mine = new(Table());
+
+        public WithNamedField() : base(4, 3) => RegisterComponents();
+
+        public Parameter Own => _mine;
+    }
+
+    private sealed class WithAlias : Embedding
+    {
+        private readonly Parameter weight;
+
+        public WithAlias() : base(4, 3)
+        {
+            weight = Weight;
+            RegisterComponents();
+        }
+
+        public Parameter Own => weight;
+    }
+
+    [Fact]
+    public void AFieldMayBeNamedByItsAttributeOrHoldTheLayersOwnWeight()
+    {
+        using var named = new WithNamedField();
+        using var alias = new WithAlias();
+        named.to(float64);
+        alias.to(float64);
+        Assert.Same(named.Own, named.Weight);
+        Assert.Same(alias.Own, alias.Weight);
+        Assert.Equal((float64, float64), (named.Own.dtype, alias.Own.dtype));
+    }
+
+    private sealed class WithModule : Embedding
+    {
+        private readonly Linear weight = nn.Linear(3, 2);
+
+        public WithModule() : base(4, 3) => RegisterComponents();
+
+        public override Tensor forward(Tensor input) => weight.forward(base.forward(input));
+    }
+
+    [Fact]
+    public void AFieldOfTheLayersNameThatHoldsSomethingElseIsRefused()
+    {
+        var error = Assert.Throws<InvalidOperationException>(() => new WithModule());
+        Assert.Equal("WithModule.weight cannot be the parameter 'weight': it is a Linear.", error.Message);
+    }
+
+    private sealed class WithTwoIndexers : Embedding
+    {
+        private readonly Parameter scale = new(ones(3));
+
+        public WithTwoIndexers() : base(4, 3) => RegisterComponents();
+
+        public long this[long index] => index;
+
+        public long this[string word] => word.Length + scale.numel();
+    }
+
+    [Fact]
+    public void AClassThatTorchSharpCannotConvertIsNotHalfConverted()
+    {
+        // TorchSharp 0.107 looks the properties up by name, and indexers share one.
+        using var layer = new WithTwoIndexers();
+        Assert.Throws<ArgumentException>(() => layer.to(float64));
+        Assert.All(layer.parameters(), each => Assert.Equal(float32, each.dtype));
+        Assert.Equal(["weight", "scale"], layer.named_parameters().Select(each => each.name));
+    }
+
+    private sealed class Doubled : Embedding
+    {
+        public Doubled() : base(4, 3)
+        {
+            using (no_grad()) Weight.copy_(Table());
+        }
+
+        public override Tensor forward(Tensor input) => base.forward(input) * 2;
+    }
+
+    /// <summary>As the documentation of forward says.</summary>
+    [Fact]
+    public void ALookupIntoASpanReadsTheTableWhateverForwardDoes()
+    {
+        using var layer = new Doubled();
+        float[] row = new float[3];
+        layer.Lookup([1L], row.AsSpan());
+        Assert.Equal([3f, 4f, 5f], row);
+        using Tensor looked = layer.Lookup(1);
+        Assert.Equal([6f, 8f, 10f], Floats(looked));
+    }
+}
