@@ -1,10 +1,11 @@
 namespace EmbeddingWrapper.Pretrained;
 
-/// <summary>What the caller of <see cref="WordVectors.Load"/> asked for.</summary>
-/// <param name="Limit">The largest number of rows to read, or null.</param>
+/// <summary>What the caller of <c>WordVectors.Load</c> asked for.</summary>
+/// <param name="Limit">The largest number of rows to keep, or null.</param>
 /// <param name="Progress">Is called after each block.</param>
-/// <param name="Cancellation">Is checked after each block.</param>
-internal sealed record LoadOptions(int? Limit, IProgress<LoadProgress>? Progress, CancellationToken Cancellation)
+/// <param name="Cancellation">Is checked at each read and after each block.</param>
+/// <param name="Words">Decides which rows are kept.</param>
+internal sealed record LoadOptions(int? Limit, IProgress<LoadProgress>? Progress, CancellationToken Cancellation, WordFilter Words)
 {
     /// <summary>Reports progress.</summary>
     /// <exception cref="OperationCanceledException">The load was cancelled.</exception>

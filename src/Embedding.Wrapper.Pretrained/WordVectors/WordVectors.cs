@@ -1,13 +1,12 @@
 using System.Collections.ObjectModel;
-using System.Runtime.InteropServices;
 using EmbeddingWrapper.Native;
 using static TorchSharp.torch;
 
 namespace EmbeddingWrapper.Pretrained;
 
 /// <summary>
-/// Words and their vectors. <see cref="Load"/> reads GloVe's text, word2vec's text (also fastText's <c>.vec</c>) and word2vec's binary
-/// format, plain or compressed as <c>.gz</c>, and the files that <see cref="Save"/> writes.
+/// Words and their vectors. <c>Load</c> reads GloVe's text, word2vec's text (also fastText's <c>.vec</c>) and word2vec's binary
+/// format, plain or compressed as <c>.gz</c>, <c>.bz2</c> or <c>.zip</c>, and the files that <see cref="Save"/> writes.
 /// </summary>
 /// <remarks>
 /// Several threads may use the members at the same time, as long as no thread writes to <see cref="Vectors"/>. <see cref="Dispose"/> waits
@@ -20,15 +19,17 @@ public sealed partial class WordVectors : IDisposable
     private readonly Dictionary<string, int> _indices;
     private readonly Tensor _vectors;
     private readonly int _duplicateCount;
+    private readonly int _skippedCount;
     private readonly ReadGate _gate;
 
     /// <summary>Becomes the owner of all arguments.</summary>
-    internal WordVectors(List<string> words, Dictionary<string, int> indices, Tensor vectors, int duplicateCount)
+    internal WordVectors(List<string> words, Dictionary<string, int> indices, Tensor vectors, int duplicateCount, int skippedCount)
     {
         _words = words.AsReadOnly();
         _indices = indices;
         _vectors = vectors;
         _duplicateCount = duplicateCount;
+        _skippedCount = skippedCount;
         _gate = new ReadGate(this);
     }
 
@@ -65,6 +66,17 @@ public sealed partial class WordVectors : IDisposable
         {
             ObjectDisposedException.ThrowIf(_gate.IsClosed, this);
             return _duplicateCount;
+        }
+    }
+
+    /// <summary>The number of rows that <see cref="UndecodableText.Skip"/> left out because their word is not valid UTF-8.</summary>
+    /// <exception cref="ObjectDisposedException">This is disposed.</exception>
+    public int SkippedCount
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(_gate.IsClosed, this);
+            return _skippedCount;
         }
     }
 
@@ -105,7 +117,7 @@ public sealed partial class WordVectors : IDisposable
     /// <param name="count">The largest number of words to return. Default 10.</param>
     /// <returns>
     /// The most similar word first. Words with equal similarity are in the order of <see cref="Words"/>. A vector of zeros has similarity 0 to
-    /// every other vector. Words whose cosine is not a number, because of an infinity in a vector, are left out.
+    /// every other vector. Words whose cosine is not a number, because of an infinity or a NaN in a vector, are left out.
     /// </returns>
     /// <exception cref="ArgumentNullException"><paramref name="word"/> is null.</exception>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="count"/> is negative.</exception>
@@ -117,11 +129,12 @@ public sealed partial class WordVectors : IDisposable
         ArgumentOutOfRangeException.ThrowIfNegative(count);
         if (!TryGetIndex(word, out long self)) throw new KeyNotFoundException($"There is no word {FileFault.Quote(word)}.");
 
-        Guard.ThrowIfNullOrDisposed(_vectors, nameof(Vectors));
-        if (_vectors.dim() != 2 || _vectors.size(0) != _words.Count)
-            throw new InvalidOperationException($"There are {_words.Count} words, and Vectors is now [{string.Join(", ", _vectors.shape)}].");
-        using Tensor cosines = Cosines(self);
-        ReadOnlySpan<float> similarity = MemoryMarshal.Cast<byte, float>(cosines.bytes);
+        float[] similarity;
+        using (_gate.Enter())
+        {
+            RequireShape();
+            similarity = Cosines.Of(_vectors, self);
+        }
         var best = new PriorityQueue<int, (float, int)>(); // the least similar comes out first
         for (int i = 0; i < similarity.Length; i++)
         {
@@ -145,17 +158,10 @@ public sealed partial class WordVectors : IDisposable
         if (_gate.Close()) _vectors.Dispose();
     }
 
-    /// <summary>
-    /// The cosine of each row with one of the rows. <c>cosine_similarity</c> is not used because it creates two temporary tables of this size.
-    /// </summary>
-    private Tensor Cosines(long self)
+    private void RequireShape()
     {
-        const float smallest = 1e-8f; // cosine_similarity's
-
-        using ReadGate.Reading reading = _gate.Enter();
-        using var scope = NewDisposeScope();
-        using var grad = no_grad();
-        Tensor norms = _vectors.norm(dim: 1).clamp_min_(smallest);
-        return _vectors.mv(_vectors[self]).div_(norms).div_(norms[self]).MoveToOuterDisposeScope();
+        Guard.ThrowIfNullOrDisposed(_vectors, nameof(Vectors));
+        if (_vectors.dim() != 2 || _vectors.size(0) != _words.Count)
+            throw new InvalidOperationException($"There are {_words.Count} words, and Vectors is now [{string.Join(", ", _vectors.shape)}].");
     }
 }

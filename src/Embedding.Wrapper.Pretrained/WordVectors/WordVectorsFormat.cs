@@ -19,4 +19,7 @@ public enum WordVectorsFormat
     /// The same header line, then for each word its text, a space, and its numbers as little-endian float32. A line feed may follow each row.
     /// </summary>
     Word2VecBinary,
+
+    /// <summary>A safetensors file, as <see cref="WordVectors.Save"/> writes it.</summary>
+    SafeTensors,
 }

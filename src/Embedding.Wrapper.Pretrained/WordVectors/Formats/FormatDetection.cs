@@ -5,21 +5,25 @@ namespace EmbeddingWrapper.Pretrained;
 /// <summary>Detects the format of a file from its first bytes.</summary>
 internal static class FormatDetection
 {
+    public static WordVectorsFormat Of(VectorStream file) =>
+        WordVectorsContainer.Is(file) ? WordVectorsFormat.SafeTensors : OfRows(file.Start);
+
     /// <summary>
     /// A first line of two whole numbers is the header of word2vec. The rest is text if the next line is a row or if it consists of printable
     /// characters. Binary numbers rarely do.
     /// </summary>
     /// <param name="start">The start of the file. 8 bytes behind it must be readable: see <see cref="NumberText"/>.</param>
-    public static WordVectorsFormat Of(ReadOnlySpan<byte> start)
+    private static WordVectorsFormat OfRows(ReadOnlySpan<byte> start)
     {
         if (start.StartsWith("\uFEFF"u8)) start = start[3..];
-        int headerEnd = start.IndexOf((byte)'\n');
+        int headerEnd = start.IndexOfAny((byte)'\r', (byte)'\n');
         ReadOnlySpan<byte> line = headerEnd < 0 ? start : start[..headerEnd];
         if (!Word2VecHeader.TryParse(line, out Word2VecHeader header)) return WordVectorsFormat.GloveText;
 
-        ReadOnlySpan<byte> rows = start[(headerEnd + 1)..]; // if there is no line feed, this is the header itself, which is text
-        int rowEnd = rows.IndexOf((byte)'\n');
-        if (rowEnd > 0 && TextRow.CountNumbers(rows[..rowEnd].TrimEnd(" \t\r\v\f"u8)) >= header.Width) return WordVectorsFormat.Word2VecText;
+        ReadOnlySpan<byte> rows = start[(headerEnd + 1)..]; // if there is no line end, this is the header itself, which is text
+        if (rows.StartsWith("\n"u8)) rows = rows[1..];
+        int rowEnd = rows.IndexOfAny((byte)'\r', (byte)'\n');
+        if (rowEnd > 0 && TextRow.CountNumbers(rows[..rowEnd].TrimEnd(" \t\v\f"u8)) >= header.Width) return WordVectorsFormat.Word2VecText;
         return IsText(rows) ? WordVectorsFormat.Word2VecText : WordVectorsFormat.Word2VecBinary;
     }
 

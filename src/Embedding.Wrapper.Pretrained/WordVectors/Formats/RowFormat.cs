@@ -9,6 +9,7 @@ internal readonly record struct Row(int Start, int Length, long Place);
 /// <param name="bytes">An array of the shared pool. 8 bytes behind the last row are readable.</param>
 internal sealed class RowBlock(byte[] bytes) : IDisposable
 {
+    /// <summary>The rows that are kept.</summary>
     public List<Row> Rows { get; } = [];
 
     public ReadOnlySpan<byte> this[Row row] => bytes.AsSpan(row.Start, row.Length);
@@ -17,15 +18,20 @@ internal sealed class RowBlock(byte[] bytes) : IDisposable
 }
 
 /// <summary>A format that consists of rows: cuts a file into blocks of rows and parses a row.</summary>
-internal abstract class RowFormat(VectorStream file)
+/// <param name="file">The file.</param>
+/// <param name="words">Decides which rows are kept.</param>
+internal abstract class RowFormat(VectorStream file, WordFilter words)
 {
     private const int BlockSize = (1 << 20) - (1 << 14); // with the start of an incomplete row, at most the pool's 1 MiB array
 
     private byte[] _begun = []; // the bytes after the last complete row
+    private long _blank, _written; // bytes
 
     public VectorStream File => file;
 
-    /// <summary>The number of elements of a row. It is known after the first call of <see cref="Next"/>.</summary>
+    public WordFilter Words => words;
+
+    /// <summary>The number of elements of a row. It is known when there is a row, and at the end of the file.</summary>
     public int Width { get; protected set; }
 
     /// <summary>The number of rows that the header announces, or <see cref="long.MaxValue"/> without a header.</summary>
@@ -40,19 +46,13 @@ internal abstract class RowFormat(VectorStream file)
     /// <summary>The fault that follows the rows found so far.</summary>
     protected InvalidDataException? Fault { get; set; }
 
-    /// <summary>Reads the next block, which has at least one row.</summary>
+    /// <summary>Reads the next block. It may have no rows.</summary>
     /// <returns>The block, or null after the last row.</returns>
     /// <exception cref="InvalidDataException">The rows so far are followed by something that is not a row.</exception>
     public RowBlock? Next()
     {
-        while (Fault is null)
-        {
-            if (Ended) return null;
-            RowBlock block = Read();
-            if (block.Rows.Count > 0) return block;
-            block.Dispose();
-        }
-        throw Fault;
+        if (Fault is not null) throw Fault;
+        return Ended ? null : Read();
     }
 
     /// <summary>Parses a row. Several threads call this method at the same time.</summary>
@@ -65,12 +65,26 @@ internal abstract class RowFormat(VectorStream file)
 
     /// <summary>Finds the rows in a piece of the file, up to the last complete row or to a <see cref="Fault"/>.</summary>
     /// <param name="bytes">The piece. It begins where the previous call ended. 8 bytes behind it are readable, the first of which is a line feed.</param>
-    /// <param name="rows">Receives the rows.</param>
+    /// <param name="rows">Receives the rows that are kept.</param>
     /// <returns>
     /// The number of bytes that are done. If it is 0 without a fault and before the end of the file, the next call gets the same bytes and more.
     /// A piece that is a little longer than <see cref="VectorStream.LongestRow"/> contains a row or a fault.
     /// </returns>
     protected abstract int Split(ReadOnlySpan<byte> bytes, List<Row> rows);
+
+    /// <summary>Counts the bytes of a row.</summary>
+    protected void CountRow(long bytes) => _written += bytes;
+
+    /// <summary>
+    /// Counts blank lines. A small compressed file can hold gigabytes of them, which would take minutes to read. A file is therefore refused if
+    /// it has four times as many bytes in blank lines as in rows, and 16 MiB more.
+    /// </summary>
+    /// <returns>Whether the file is to be refused.</returns>
+    protected bool IsMostlyBlank(long bytes)
+    {
+        _blank += bytes;
+        return _blank > VectorStream.LongestRow + 4 * _written;
+    }
 
     private RowBlock Read()
     {
@@ -79,9 +93,7 @@ internal abstract class RowFormat(VectorStream file)
         int length = _begun.Length;
         while (true)
         {
-            int read = file.Read(bytes.AsSpan(length, BlockSize));
-            length += read;
-            Ended = read < BlockSize;
+            length += Fill(bytes.AsSpan(length, BlockSize));
             bytes[length] = (byte)'\n'; // ends a number at the end of the piece
 
             var block = new RowBlock(bytes);
@@ -97,6 +109,20 @@ internal abstract class RowFormat(VectorStream file)
             block.Dispose();
             bytes = larger;
         }
+    }
+
+    /// <summary>Reads a block. What comes from a pipe is passed on at once: the writer may wait before it goes on.</summary>
+    private int Fill(Span<byte> block)
+    {
+        int length = 0;
+        while (length < block.Length && !Ended)
+        {
+            int read = file.Read(block[length..]);
+            Ended = read == 0;
+            length += read;
+            if (file.TotalBytes == 0) break;
+        }
+        return length;
     }
 
     private static byte[] Rent(int size) => ArrayPool<byte>.Shared.Rent(size + sizeof(ulong));

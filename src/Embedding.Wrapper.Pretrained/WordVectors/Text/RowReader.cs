@@ -3,8 +3,8 @@ using System.Runtime.CompilerServices;
 namespace EmbeddingWrapper.Pretrained;
 
 /// <summary>
-/// Reads rows into a table. Several blocks are parsed on the thread pool while the next block is read. The words are collected in the order
-/// of the file.
+/// Reads rows into a table. While the next block is read, threads of the pool parse the blocks before it. The calling thread parses what no
+/// thread of the pool has begun, so a load does not depend on the pool. The words are collected in the order of the file.
 /// </summary>
 internal sealed class RowReader
 {
@@ -12,7 +12,7 @@ internal sealed class RowReader
 
     private readonly RowFormat _format;
     private readonly LoadOptions _options;
-    private readonly Queue<(RowBlock Block, Task<string[]> Words)> _pending = [];
+    private readonly Queue<(RowBlock Block, ParseJob Job)> _pending = [];
     private readonly long _wanted;
     private WordTable? _table;
     private long _rows;
@@ -32,22 +32,25 @@ internal sealed class RowReader
     {
         try
         {
-            RowBlock? block = Next();
-            _table = new WordTable(_format.Width);
-            for (; block is not null; block = _rows < _wanted ? Next() : null)
+            do
             {
-                Start(block);
+                RowBlock? block = Next();
+                if (block is null) break;
+                if (block.Rows.Count > 0) Start(block);
+                else Skip(block);
                 while (_pending.Count >= Parallelism) Finish();
             }
+            while (_format.Width == 0 || (_rows < _wanted && !_options.Words.IsComplete));
             FinishAll();
-            return _table.ToWordVectors();
+            _table ??= new WordTable(_format.Width);
+            return _table.ToWordVectors(_options.Words.SkippedCount);
         }
         finally
         {
             // No thread may write to the table after this method has ended.
-            foreach ((RowBlock block, Task<string[]> words) in _pending)
+            foreach ((RowBlock block, ParseJob job) in _pending)
             {
-                Task.WaitAny(words);
+                job.Cancel();
                 block.Dispose();
             }
             _table?.Dispose();
@@ -67,29 +70,39 @@ internal sealed class RowReader
         }
     }
 
-    private void Start(RowBlock block)
+    private void Skip(RowBlock block)
     {
-        if (block.Rows.Count > _wanted - _rows) block.Rows.RemoveRange((int)(_wanted - _rows), block.Rows.Count - (int)(_wanted - _rows));
-        long first = _rows;
-        _rows += block.Rows.Count;
-        if (!_table!.HasRoomFor(_rows))
-        {
-            FinishAll();
-            _table.Grow(_rows, ExpectedRows());
-        }
-        _pending.Enqueue((block, Parallelism > 1 ? Task.Run(() => Parse(block, first)) : Task.FromResult(Parse(block, first))));
+        block.Dispose();
+        _options.Report(_format.File, _table?.WordCount ?? 0);
     }
 
-    /// <summary>The number of rows to make room for. A wrong header does not make the table larger than the size of the file allows.</summary>
+    private void Start(RowBlock block)
+    {
+        List<Row> rows = block.Rows;
+        if (rows.Count > _wanted - _rows) rows.RemoveRange((int)(_wanted - _rows), rows.Count - (int)(_wanted - _rows));
+        _rows += rows.Count;
+        _table ??= new WordTable(_format.Width);
+        if (!_table.HasRoomFor(rows.Count))
+        {
+            FinishAll();
+            _table.MakeRoom(rows.Count, ExpectedRows() - _rows + rows.Count);
+        }
+        long first = _table.Reserve(rows.Count);
+        var job = new ParseJob(() => Parse(block, first));
+        _pending.Enqueue((block, job));
+        if (Parallelism > 1) ThreadPool.UnsafeQueueUserWorkItem(job, preferLocal: false);
+    }
+
+    /// <summary>The number of rows to expect in the file. A wrong header does not make the table larger than the size of the file allows.</summary>
     private long ExpectedRows()
     {
         VectorStream file = _format.File;
 
         // The rest of a compressed file may be compressed better, so the table has room for four times the rows read so far.
-        double most = file.IsPacked ? 4.0 * _rows : file.TotalBytes / _format.BytesPerRow;
-        double fractionRead = (double)file.BytesRead / file.TotalBytes;
+        double most = file.HasUnknownLength ? 4.0 * _rows : file.TotalBytes / _format.BytesPerRow;
+        double fractionRead = file.TotalBytes == 0 ? 0 : (double)file.BytesRead / file.TotalBytes;
         double likely = fractionRead < 1 ? 1.05 * _rows / fractionRead : _rows; // later rows may be a little shorter
-        return (long)Math.Min(Math.Min(most, likely), Math.Min(_wanted, _format.DeclaredRows));
+        return (long)Math.Min(Math.Min(most, likely), Math.Min(Math.Min(_wanted, _format.DeclaredRows), _options.Words.MostWords));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)] // a file is read once, so tiered compilation would come too late
@@ -111,8 +124,8 @@ internal sealed class RowReader
 
     private void Finish()
     {
-        (RowBlock block, Task<string[]> words) = _pending.Peek();
-        foreach (string word in words.GetAwaiter().GetResult()) _table!.Add(word);
+        (RowBlock block, ParseJob job) = _pending.Peek();
+        foreach (string word in job.Result()) _table!.Add(word);
         block.Dispose();
         _pending.Dequeue();
         _options.Report(_format.File, _table!.WordCount);

@@ -4,7 +4,8 @@ namespace EmbeddingWrapper.Pretrained;
 
 /// <summary>
 /// One line of a text format: a word and its numbers, separated by spaces or tabs. A word may contain spaces. The last part of such a word
-/// must not be a number, because it could not be told from a number too many.
+/// must not be a number, because it could not be told from a number too many. White space before the word belongs to it; white space between the
+/// word and the numbers does not, unless the word consists of white space: then the last space or tab is the separator.
 /// </summary>
 /// <remarks>Lines have no white space at their end. 8 bytes behind a line must be readable: see <see cref="NumberText"/>.</remarks>
 internal static unsafe class TextRow
@@ -19,11 +20,13 @@ internal static unsafe class TextRow
     {
         int word = line.IndexOfAny((byte)' ', (byte)'\t');
         if (word < 0) return -1;
+        if (word == 0) word = line.IndexOfAnyExcept((byte)' ', (byte)'\t') - 1; // the word is empty or white space
         if (TryReadNumbers(line[word..], numbers, width)) return word;
 
         int start = StartOfNumbers(line, width, out int found);
         if (found < width || EndsWithNumber(line[..start]) || !TryReadNumbers(line[start..], numbers, width)) return -1;
-        return line[..start].TrimEnd(" \t"u8).Length;
+        word = line[..start].TrimEnd(" \t"u8).Length;
+        return word > 0 ? word : start;
     }
 
     /// <summary>Counts the numbers at the end of a line. The first field is always the word.</summary>
@@ -37,12 +40,7 @@ internal static unsafe class TextRow
     public static string Fault(ReadOnlySpan<byte> line, int width)
     {
         int start = StartOfNumbers(line, width, out int found);
-        if (found == width)
-        {
-            return EndsWithNumber(line[..start])
-                ? $"{CountNumbers(line)} numbers, and a row has {width}."
-                : $"number {PlaceOfNaN(line[start..])} of {width} is nan, and word vectors are numbers.";
-        }
+        if (found == width) return $"{CountNumbers(line)} numbers, and a row has {width}.";
         ReadOnlySpan<byte> rest = line[..start].TrimEnd(" \t"u8);
         int separator = rest.LastIndexOfAny((byte)' ', (byte)'\t');
         return separator < 0 || CountFields(line) - 1 < width
@@ -61,7 +59,7 @@ internal static unsafe class TextRow
                 if (!IsSeparator(*next)) return false;
                 do next++;
                 while (IsSeparator(*next));
-                if (!NumberText.TryRead(ref next, out float number) || float.IsNaN(number)) return false;
+                if (!NumberText.TryRead(ref next, out float number)) return false;
                 numbers[i] = number;
             }
             return next == start + text.Length;
@@ -89,18 +87,6 @@ internal static unsafe class TextRow
         int separator = word.LastIndexOfAny((byte)' ', (byte)'\t');
         ReadOnlySpan<byte> last = word[(separator + 1)..];
         return separator >= 0 && !char.IsAsciiLetter((char)last[0]) && TryParse(last, out _);
-    }
-
-    private static int PlaceOfNaN(ReadOnlySpan<byte> numbers)
-    {
-        int place = 0;
-        foreach (Range field in numbers.SplitAny(" \t"u8))
-        {
-            if (numbers[field].IsEmpty) continue;
-            place++;
-            if (TryParse(numbers[field], out float number) && float.IsNaN(number)) break;
-        }
-        return place;
     }
 
     private static int CountFields(ReadOnlySpan<byte> line)
