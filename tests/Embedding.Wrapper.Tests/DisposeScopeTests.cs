@@ -86,8 +86,8 @@ public class DisposeScopeTests
 
         public Tensor Sum() => _optimizer.state_dict().State[0] switch
         {
-            SparseAdam.State state => state.ExpAvgSq ?? zeros_like(Layer.Weight),
-            var state => ((Adagrad.State)state).Sum,
+            SparseAdam.State state => state.exp_avg_sq,
+            var state => ((Adagrad.State)state).sum,
         };
 
         public const int Operations = 11;

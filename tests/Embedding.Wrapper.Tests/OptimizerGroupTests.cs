@@ -28,19 +28,19 @@ public class OptimizerGroupTests
     {
         using Embedding one = Trainable(), other = Trainable();
         using var adam = new SparseAdam(
-            [new SparseAdam.ParamGroup([one.Weight], new() { LearningRate = 1, Beta1 = 0.2, Beta2 = 0.3, Eps = 4, Maximize = true }),
+            [new SparseAdam.ParamGroup([one.Weight], new() { LearningRate = 1, beta1 = 0.2, beta2 = 0.3, eps = 4, maximize = true }),
              new SparseAdam.ParamGroup([other.Weight])], 0.01, 0.02, 0.03, 0.04);
         using var adagrad = new Adagrad(
             [new Adagrad.ParamGroup([one.Weight], new()
-             { LearningRate = 1, LrDecay = 2, WeightDecay = 3, InitialAccumulatorValue = 4, Eps = 5, Maximize = true }),
+             { LearningRate = 1, lr_decay = 2, weight_decay = 3, initial_accumulator_value = 4, eps = 5, maximize = true }),
              new Adagrad.ParamGroup([other.Weight])], 0.01, 0.02, 0.03, 0.04, 0.05);
 
         Assert.Equal([(1, 0.2, 0.3, 4, true), (0.01, 0.02, 0.03, 0.04, false)], adam.ParamGroups.Cast<SparseAdam.ParamGroup>()
             .Select(group => group.Options)
-            .Select(o => (o.LearningRate!.Value, o.Beta1!.Value, o.Beta2!.Value, o.Eps!.Value, o.Maximize!.Value)));
+            .Select(o => (o.LearningRate!.Value, o.beta1!.Value, o.beta2!.Value, o.eps!.Value, o.maximize!.Value)));
         Assert.Equal([(1, 2, 3, 4, 5, true), (0.01, 0.02, 0.03, 0.04, 0.05, false)], adagrad.ParamGroups.Cast<Adagrad.ParamGroup>()
             .Select(group => group.Options)
-            .Select(o => (o.LearningRate!.Value, o.LrDecay!.Value, o.WeightDecay!.Value, o.InitialAccumulatorValue!.Value, o.Eps!.Value, o.Maximize!.Value)));
+            .Select(o => (o.LearningRate!.Value, o.lr_decay!.Value, o.weight_decay!.Value, o.initial_accumulator_value!.Value, o.eps!.Value, o.maximize!.Value)));
     }
 
     [Fact]

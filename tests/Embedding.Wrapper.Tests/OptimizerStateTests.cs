@@ -115,7 +115,8 @@ public class OptimizerStateTests
 
         state.Initialize(new SparseAdam.Options());
 
-        Assert.Equal((0L, null, null), (state.Step, state.ExpAvg, state.ExpAvgSq));
+        Assert.Equal(0, state.step);
+        Assert.All([.. Floats(state.exp_avg), .. Floats(state.exp_avg_sq)], value => Assert.Equal(0f, value));
     }
 
     [Fact]
@@ -128,11 +129,11 @@ public class OptimizerStateTests
         var state = (Adagrad.State)optimizer.state_dict().State[0];
         long before = LiveTensors();
 
-        state.Initialize(new Adagrad.Options { InitialAccumulatorValue = 0.5 });
+        state.Initialize(new Adagrad.Options { initial_accumulator_value = 0.5 });
 
         Assert.Equal(before, Tensor.TotalCount); // the old sum is as large as the table, so the garbage collector must not be the one to free it
-        Assert.Equal(0, state.Step);
-        Assert.All(Floats(state.Sum), value => Assert.Equal(0.5f, value));
+        Assert.Equal(0, state.step);
+        Assert.All(Floats(state.sum), value => Assert.Equal(0.5f, value));
     }
 
     [Fact]
@@ -149,6 +150,6 @@ public class OptimizerStateTests
         moments.to(META); // the one device besides the CPU that every machine has
         sums.to(META);
 
-        Assert.All([moments.ExpAvg!, moments.ExpAvgSq!, sums.Sum], moved => Assert.Equal(DeviceType.META, moved.device_type));
+        Assert.All([moments.exp_avg, moments.exp_avg_sq, sums.sum], moved => Assert.Equal(DeviceType.META, moved.device_type));
     }
 }

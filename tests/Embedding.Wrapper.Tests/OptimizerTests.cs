@@ -121,7 +121,7 @@ public class OptimizerTests
 
         Assert.Equal("SparseAdam does not support dense gradients, please consider Adam instead", error.Message);
         Assert.Equal(before, Bits(sparse.Weight));
-        Assert.Equal(0, ((SparseAdam.State)optimizer.state_dict().State[0]).Step);
+        Assert.Equal(0, ((SparseAdam.State)optimizer.state_dict().State[0]).step);
     }
 
     [Fact]
@@ -137,7 +137,7 @@ public class OptimizerTests
 
         Assert.Equal("weight_decay option is not compatible with sparse gradients", error.Message);
         Assert.Equal(before, Bits(dense.Weight));
-        Assert.Equal(0, ((Adagrad.State)optimizer.state_dict().State[0]).Step);
+        Assert.Equal(0, ((Adagrad.State)optimizer.state_dict().State[0]).step);
     }
 
     [Theory]

@@ -1,3 +1,4 @@
+using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -9,7 +10,7 @@ namespace EmbeddingWrapper.Optim;
 /// </summary>
 /// <remarks>
 /// <c>step(closure)</c>, parameter groups, learning-rate schedulers, <c>state_dict</c>, <c>save_state_dict</c> and <c>load_state_dict</c> are those
-/// of TorchSharp's optimizers. The accumulator is made with the optimizer. If a stream ends early, the part before the end has been loaded.
+/// of TorchSharp's optimizers. The accumulator is made with the optimizer.
 /// </remarks>
 public sealed class Adagrad : SparseOptimizer
 {
@@ -59,11 +60,11 @@ public sealed class Adagrad : SparseOptimizer
         {
             LearningRate = lr,
             InitialLearningRate = lr,
-            LrDecay = lrDecay,
-            WeightDecay = weightDecay,
-            InitialAccumulatorValue = initialAccumulatorValue,
-            Eps = eps,
-            Maximize = maximize,
+            lr_decay = lrDecay,
+            weight_decay = weightDecay,
+            initial_accumulator_value = initialAccumulatorValue,
+            eps = eps,
+            maximize = maximize,
         };
     }
 
@@ -81,7 +82,7 @@ public sealed class Adagrad : SparseOptimizer
 
     private protected override void Check(SparseOptimizerOptions options, Parameter parameter, Tensor gradient)
     {
-        if (gradient.is_sparse && ((Options)options).WeightDecay != 0)
+        if (gradient.is_sparse && ((Options)options).weight_decay != 0)
             throw new InvalidOperationException("weight_decay option is not compatible with sparse gradients");
         if (!gradient.is_sparse && Overlaps(parameter)) // addcdiv_ would refuse only after the sum has changed
         {
@@ -94,74 +95,99 @@ public sealed class Adagrad : SparseOptimizer
             !parameter.is_contiguous() && parameter.shape.Zip(parameter.stride()).Any(d => d is { First: > 1, Second: 0 });
     }
 
-    private protected override void Update(Part part)
+    private protected override Action Prepare(Part part)
     {
-        (var options, var state, Tensor sum) = ((Options)part.Options, (State)part.State, ((State)part.State).Sum);
-        state.Step++;
-        double rate = options.LearningRate!.Value / (1 + ((state.Step - 1) * options.LrDecay!.Value));
-        double eps = options.Eps!.Value;
-        if (part.Sparse is not { } sparse)
+        (var options, var state, Parameter parameter) = ((Options)part.Options, (State)part.State, part.Parameter);
+        long step = state.step + 1;
+        Tensor sum = state.RequireTensors()[0]!;
+        void Count() => state.Set(step, [sum]);
+        double rate = options.LearningRate!.Value / (1 + ((step - 1) * options.lr_decay!.Value));
+        using Scalar eps = options.eps!.Value, one = 1, two = 2; // TorchSharp's square() and add(x) would leave such numbers to the collector
+        if (part.Sparse is not { } sparse) return Dense();
+        if (sparse.IsEmpty) return Count;
+
+        Tensor table = parameter.detach(); // keeps the memory of the rows if another thread converts or disposes the layer
+        if (sparse.IsOfRows(table, sum))
         {
-            UpdateDense(options, sum, part.Parameter, part.Gradient, eps, -rate);
-            return;
+            return () =>
+            {
+                Count();
+                RowKernels.Adagrad(sparse, table, sum, options.eps.Value, -rate);
+            };
         }
-        if (sparse.IsEmpty) return;
-        using Tensor table = part.Parameter.detach(); // keeps the memory of the rows if another thread converts or disposes the layer
-        if (sparse.IsOfRows(table, sum)) RowKernels.Adagrad(sparse, table, sum, eps, -rate);
-        else UpdateSparse(sparse, sum, part.Parameter, eps, -rate);
+
+        // PyTorch's own sequences of operations, here and below.
+        Tensor squares = sparse.Values.pow(two);
+        Tensor change = sparse.Values.div(RowKernels.SqrtInPlace(sparse.MaskedValues(sum).add(squares, one)).add_(eps, one));
+        return () =>
+        {
+            Count();
+            sparse.AddTo(sum, squares);
+            sparse.AddTo(parameter, change, -rate);
+        };
+
+        Action Dense()
+        {
+            using Scalar decay = options.weight_decay!.Value;
+            Tensor gradient = options.maximize!.Value ? part.Gradient.neg() : part.Gradient;
+            if (options.weight_decay != 0) gradient = gradient.add(parameter, alpha: decay);
+            Tensor squares = sum.addcmul(gradient, gradient, one);
+            return () =>
+            {
+                Count();
+                using Scalar epsilon = options.eps.Value, unit = 1, minusRate = -rate;
+                sum.copy_(squares);
+                parameter.addcdiv_(gradient, RowKernels.SqrtInPlace(squares).add_(epsilon, unit), minusRate);
+            };
+        }
     }
 
-    // PyTorch's own sequences of operations.
-    private static void UpdateSparse(SparseGradient sparse, Tensor sum, Tensor parameter, double eps, double minusRate)
-    {
-        sparse.AddTo(sum, sparse.Values.square());
-        Tensor std = RowKernels.Sqrt(sparse.MaskedValues(sum)).add_(eps);
-        sparse.AddTo(parameter, sparse.Values.div(std), minusRate);
-    }
-
-    private static void UpdateDense(Options options, Tensor sum, Tensor parameter, Tensor gradient, double eps, double minusRate)
-    {
-        if (options.Maximize!.Value) gradient = gradient.neg();
-        if (options.WeightDecay != 0) gradient = gradient.add(parameter, alpha: options.WeightDecay!.Value);
-        sum.addcmul_(gradient, gradient, value: 1);
-        Tensor std = RowKernels.Sqrt(sum).add_(eps);
-        parameter.addcdiv_(gradient, std, value: minusRate);
-    }
+    /// <inheritdoc cref="SparseOptimizer.StateOf"/>
+    public override State StateOf(Parameter parameter) => (State)base.StateOf(parameter);
 
     /// <inheritdoc cref="SparseOptimizerOptions"/>
     public sealed class Options : SparseOptimizerOptions
     {
         /// <summary>Options with nothing set.</summary>
-        public Options() : base([nameof(LrDecay), nameof(WeightDecay), nameof(InitialAccumulatorValue), nameof(Eps)])
+        public Options() : base([nameof(lr_decay), nameof(weight_decay), nameof(initial_accumulator_value), nameof(eps)])
         {
         }
 
-        /// <summary>The decay of the learning rate: that of step t is <c>lr / (1 + (t - 1) * LrDecay)</c>.</summary>
-        public double? LrDecay { get => Number(); set => SetNumber(value); }
+        /// <summary>The decay of the learning rate: that of step t is <c>lr / (1 + (t - 1) * lr_decay)</c>.</summary>
+        public double? lr_decay { get => Number(); set => SetNumber(value); }
 
         /// <summary>This times the parameter is added to a dense gradient.</summary>
-        public double? WeightDecay { get => Number(); set => SetNumber(value); }
+        public double? weight_decay { get => Number(); set => SetNumber(value); }
 
         /// <summary>The value that the sum of squares starts with. A group's own value has no effect: PyTorch takes the optimizer's.</summary>
-        public double? InitialAccumulatorValue { get => Number(); set => SetNumber(value); }
+        public double? initial_accumulator_value { get => Number(); set => SetNumber(value); }
 
         /// <summary>Added to the denominator.</summary>
-        public double? Eps { get => Number(); set => SetNumber(value); }
+        public double? eps { get => Number(); set => SetNumber(value); }
     }
 
     /// <summary>What is kept for one parameter: PyTorch's <c>step</c> and <c>sum</c>.</summary>
     public sealed class State : SparseOptimizerState
     {
-        internal State(Parameter parameter) : base(parameter, tensors: 1)
+        internal State(Parameter parameter) : base(parameter, nameof(sum))
         {
         }
 
-        /// <summary>The sum of squared gradients, of the shape and dtype of the parameter. The optimizer disposes it.</summary>
-        /// <exception cref="ObjectDisposedException">The state is disposed.</exception>
-        public Tensor Sum => Tensors[0]!;
+        /// <summary>
+        /// The sum of squared gradients, of the shape and dtype of the parameter. It shares the memory of the state: a step changes it.
+        /// Setting it copies the values, converted to the dtype and device of the parameter.
+        /// </summary>
+        /// <exception cref="ArgumentNullException">The value that is set is null.</exception>
+        /// <exception cref="ArgumentException">The value that is set has another shape, or is sparse or complex.</exception>
+        /// <exception cref="ObjectDisposedException">The state is disposed, or the value that is set.</exception>
+        public Tensor sum { get => Show(0); set => Replace(0, value); }
 
-        private protected override Tensor?[] Start(OptimizerOptions options) =>
-            [full_like(_parameter, ((Options)options).InitialAccumulatorValue ?? throw new ArgumentException("The initial value is open.", nameof(options)))];
+        private protected override Tensor?[] Start(OptimizerOptions options)
+        {
+            using Scalar start = ((Options)options).initial_accumulator_value
+                ?? throw new ArgumentException("The initial value is open.", nameof(options));
+            return [full_like(Of(), start)];
+        }
     }
 
     /// <summary>Parameters with options of their own.</summary>

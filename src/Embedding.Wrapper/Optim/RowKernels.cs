@@ -31,13 +31,17 @@ internal static unsafe class RowKernels
         else Adagrad<double>(gradient, parameter, sum, eps, minusLr);
     }
 
-    /// <summary>The square roots of a tensor, as a new one: IEEE's for float32 and float64 on the CPU, libtorch's elsewhere.</summary>
-    public static Tensor Sqrt(Tensor tensor) => (tensor.device_type, tensor.dtype) switch
+    /// <summary>
+    /// Replaces a tensor that was just computed by its square roots: IEEE's for float32 and float64 on the CPU, libtorch's elsewhere.
+    /// </summary>
+    /// <param name="fresh">The result of an operation: no view, and without gaps between its elements.</param>
+    public static Tensor SqrtInPlace(Tensor fresh)
     {
-        (DeviceType.CPU, ScalarType.Float32) => Sqrt<float>(tensor),
-        (DeviceType.CPU, ScalarType.Float64) => Sqrt<double>(tensor),
-        _ => tensor.sqrt(),
-    };
+        if (fresh.device_type != DeviceType.CPU || fresh.dtype is not (ScalarType.Float32 or ScalarType.Float64)) return fresh.sqrt_();
+        if (fresh.dtype == ScalarType.Float32) SqrtInPlace<float>(fresh);
+        else SqrtInPlace<double>(fresh);
+        return fresh;
+    }
 
     private static void SparseAdam<T>(SparseGradient gradient, Tensor parameter, Tensor expAvg, Tensor expAvgSq, AdamFactors factors)
         where T : unmanaged, IFloatingPointIeee754<T>
@@ -150,12 +154,12 @@ internal static unsafe class RowKernels
     {
         const double factor = 1 + 1.0 / 4096;
         const double squareRounded = 1 + 1.0 / 2048; // to float32: 2^-24 is lost
-        using Tensor row = full([1, 1], -squareRounded, float32);
-        using Tensor index = zeros([1, 1], int64);
-        using Tensor value = full([1, 1], factor, float32);
+        using Scalar start = -squareRounded, once = factor;
+        using Tensor row = full([1, 1], start, float32, CPU); // the default device may be another
+        using Tensor index = zeros([1, 1], int64, CPU);
+        using Tensor value = full([1, 1], once, float32, CPU);
         TorchScript.AddSparse(row, index, value, factor);
-        using Tensor sum = row[0, 0];
-        return sum.ToSingle() != 0;
+        return *TensorMemory.Address<float>(row) != 0;
     });
 
     /// <summary>One rounding.</summary>
@@ -164,14 +168,11 @@ internal static unsafe class RowKernels
             ? Vector.FusedMultiplyAdd(Vector.AsVectorSingle(a), Vector.AsVectorSingle(b), Vector.AsVectorSingle(c)).As<float, T>()
             : Vector.FusedMultiplyAdd(Vector.AsVectorDouble(a), Vector.AsVectorDouble(b), Vector.AsVectorDouble(c)).As<double, T>();
 
-    private static Tensor Sqrt<T>(Tensor tensor) where T : unmanaged, IFloatingPointIeee754<T>
+    private static void SqrtInPlace<T>(Tensor fresh) where T : unmanaged, IFloatingPointIeee754<T>
     {
-        using Tensor rowMajor = tensor.contiguous();
-        Tensor roots = rowMajor.clone();
-        T* at = TensorMemory.Address<T>(roots);
-        long count = roots.numel(), i = 0;
+        T* at = TensorMemory.Address<T>(fresh);
+        long count = fresh.numel(), i = 0;
         for (; i <= count - Vector<T>.Count; i += Vector<T>.Count) Vector.Store(Vector.SquareRoot(Vector.Load(at + i)), at + i);
         for (; i < count; i++) at[i] = T.Sqrt(at[i]);
-        return roots;
     }
 }

@@ -1,3 +1,4 @@
+using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -11,8 +12,7 @@ namespace EmbeddingWrapper.Optim;
 /// <para>The step count belongs to the parameter and not to the row: a row first seen late is corrected for bias with the late count.</para>
 /// <para>
 /// <c>step(closure)</c>, parameter groups, learning-rate schedulers, <c>state_dict</c>, <c>save_state_dict</c> and <c>load_state_dict</c> are those
-/// of TorchSharp's optimizers. The moments are made at the first step with a gradient. If a stream ends early, the part before the end has
-/// been loaded.
+/// of TorchSharp's optimizers. The moments are made at the first step with a gradient.
 /// </para>
 /// </remarks>
 public sealed class SparseAdam : SparseOptimizer, optim.IBetas
@@ -52,14 +52,14 @@ public sealed class SparseAdam : SparseOptimizer, optim.IBetas
         Require(eps > 0, "epsilon value", eps, nameof(eps));
         Require(beta1 is >= 0 and < 1, "beta parameter at index 0", beta1, nameof(beta1));
         Require(beta2 is >= 0 and < 1, "beta parameter at index 1", beta2, nameof(beta2));
-        return new() { LearningRate = lr, InitialLearningRate = lr, Beta1 = beta1, Beta2 = beta2, Eps = eps, Maximize = maximize };
+        return new() { LearningRate = lr, InitialLearningRate = lr, beta1 = beta1, beta2 = beta2, eps = eps, maximize = maximize };
     }
 
     /// <summary>The default (beta1, beta2), for schedulers that change them.</summary>
     public (double, double) Betas
     {
-        get => (((Options)_defaults).Beta1!.Value, ((Options)_defaults).Beta2!.Value);
-        set => (((Options)_defaults).Beta1, ((Options)_defaults).Beta2) = (value.Item1, value.Item2);
+        get => (((Options)_defaults).beta1!.Value, ((Options)_defaults).beta2!.Value);
+        set => (((Options)_defaults).beta1, ((Options)_defaults).beta2) = (value.Item1, value.Item2);
     }
 
     private protected override bool IsOwn(TorchSharp.Modules.ParamGroup group) => group is ParamGroup;
@@ -87,71 +87,85 @@ public sealed class SparseAdam : SparseOptimizer, optim.IBetas
             throw new InvalidOperationException("SparseAdam does not support dense gradients, please consider Adam instead");
     }
 
-    private protected override void Update(Part part)
+    private protected override Action Prepare(Part part)
     {
         (var options, var state, SparseGradient sparse) = ((Options)part.Options, (State)part.State, part.Sparse!);
-        state.Step++;
-        state.FillWithZeros();
-        if (sparse.IsEmpty) return;
+        long step = state.step + 1;
+        Tensor?[] kept = state.RequireTensors();
+        Tensor expAvg = kept[0] ?? zeros_like(part.Parameter), expAvgSq = kept[1] ?? zeros_like(part.Parameter);
+        void Count() => state.Set(step, [expAvg, expAvgSq]);
+        if (sparse.IsEmpty) return Count;
 
-        double beta1 = options.Beta1!.Value, beta2 = options.Beta2!.Value;
-        double stepSize = options.LearningRate!.Value * Math.Sqrt(1 - Math.Pow(beta2, state.Step)) / (1 - Math.Pow(beta1, state.Step));
-        var factors = new RowKernels.AdamFactors(1 - beta1, 1 - beta2, options.Eps!.Value, -stepSize);
-        Tensor expAvg = state.ExpAvg!, expAvgSq = state.ExpAvgSq!;
-        using Tensor table = part.Parameter.detach(); // keeps the memory of the rows if another thread converts or disposes the layer
-        if (sparse.IsOfRows(table, expAvg, expAvgSq)) RowKernels.SparseAdam(sparse, table, expAvg, expAvgSq, factors);
-        else UpdateTensors(sparse, part.Parameter, expAvg, expAvgSq, factors);
+        double beta1 = options.beta1!.Value, beta2 = options.beta2!.Value;
+        double stepSize = options.LearningRate!.Value * Math.Sqrt(1 - Math.Pow(beta2, step)) / (1 - Math.Pow(beta1, step));
+        var factors = new RowKernels.AdamFactors(1 - beta1, 1 - beta2, options.eps!.Value, -stepSize);
+        Tensor table = part.Parameter.detach(); // keeps the memory of the rows if another thread converts or disposes the layer
+        if (sparse.IsOfRows(table, expAvg, expAvgSq))
+        {
+            return () =>
+            {
+                Count();
+                RowKernels.SparseAdam(sparse, table, expAvg, expAvgSq, factors);
+            };
+        }
+
+        // PyTorch's own sequence of operations. Factors are applied with mul: libtorch's mul_ rounds a number to the tensor's dtype before
+        // it multiplies, which Python's mul_ does not.
+        using Scalar c1 = factors.OneMinusBeta1, c2 = factors.OneMinusBeta2, eps = factors.Eps, minusStepSize = factors.MinusStepSize;
+        using Scalar one = 1, two = 2; // TorchSharp's square() and add(x) would leave such numbers to the garbage collector
+        Tensor oldAvg = sparse.MaskedValues(expAvg), oldSq = sparse.MaskedValues(expAvgSq);
+        Tensor avg = sparse.Values.sub(oldAvg).mul(c1), sq = sparse.Values.pow(two).sub_(oldSq).mul(c2);
+        Tensor denominator = RowKernels.SqrtInPlace(sq.add(oldSq, one)).add_(eps, one);
+        Tensor change = avg.add(oldAvg, one).div_(denominator).mul(minusStepSize);
+        return () =>
+        {
+            Count();
+            sparse.AddTo(expAvg, avg);
+            sparse.AddTo(expAvgSq, sq);
+            sparse.AddTo(part.Parameter, change);
+        };
     }
 
-    // PyTorch's own sequence of operations. Factors are applied with mul: libtorch's mul_ rounds a number to the tensor's dtype before it
-    // multiplies, which Python's mul_ does not.
-    private static void UpdateTensors(
-        SparseGradient sparse, Tensor parameter, Tensor expAvg, Tensor expAvgSq, RowKernels.AdamFactors factors)
-    {
-        Tensor oldAvg = sparse.MaskedValues(expAvg);
-        Tensor avg = sparse.Values.sub(oldAvg).mul(factors.OneMinusBeta1);
-        sparse.AddTo(expAvg, avg);
-        Tensor oldSq = sparse.MaskedValues(expAvgSq);
-        Tensor sq = sparse.Values.square().sub_(oldSq).mul(factors.OneMinusBeta2);
-        sparse.AddTo(expAvgSq, sq);
-
-        Tensor numerator = avg.add_(oldAvg);
-        Tensor denominator = RowKernels.Sqrt(sq.add_(oldSq)).add_(factors.Eps);
-        sparse.AddTo(parameter, numerator.div_(denominator).mul(factors.MinusStepSize));
-    }
+    /// <inheritdoc cref="SparseOptimizer.StateOf"/>
+    public override State StateOf(Parameter parameter) => (State)base.StateOf(parameter);
 
     /// <inheritdoc cref="SparseOptimizerOptions"/>
     public sealed class Options : SparseOptimizerOptions
     {
         /// <summary>Options with nothing set.</summary>
-        public Options() : base([nameof(Beta1), nameof(Beta2), nameof(Eps)])
+        public Options() : base([nameof(beta1), nameof(beta2), nameof(eps)])
         {
         }
 
         /// <summary>The decay of the running mean of gradients.</summary>
-        public double? Beta1 { get => Number(); set => SetNumber(value); }
+        public double? beta1 { get => Number(); set => SetNumber(value); }
 
         /// <summary>The decay of the running mean of their squares.</summary>
-        public double? Beta2 { get => Number(); set => SetNumber(value); }
+        public double? beta2 { get => Number(); set => SetNumber(value); }
 
         /// <summary>Added to the denominator.</summary>
-        public double? Eps { get => Number(); set => SetNumber(value); }
+        public double? eps { get => Number(); set => SetNumber(value); }
     }
 
     /// <summary>What is kept for one parameter: PyTorch's <c>step</c>, <c>exp_avg</c> and <c>exp_avg_sq</c>.</summary>
     public sealed class State : SparseOptimizerState
     {
-        internal State(Parameter parameter) : base(parameter, tensors: 2)
+        internal State(Parameter parameter) : base(parameter, nameof(exp_avg), nameof(exp_avg_sq))
         {
         }
 
         /// <summary>
-        /// The running mean of gradients, of the shape and dtype of the parameter; null before the first step. The optimizer disposes it.
+        /// The running mean of gradients, of the shape and dtype of the parameter; zeros before the first step. It shares the memory of the
+        /// state: a step changes it. Setting it copies the values, converted to the dtype and device of the parameter.
         /// </summary>
-        public Tensor? ExpAvg => this[0];
+        /// <exception cref="ArgumentNullException">The value that is set is null.</exception>
+        /// <exception cref="ArgumentException">The value that is set has another shape, or is sparse or complex.</exception>
+        /// <exception cref="ObjectDisposedException">The state is disposed, or the value that is set.</exception>
+        public Tensor exp_avg { get => Show(0); set => Replace(0, value); }
 
-        /// <summary>The running mean of squared gradients, of the same shape and dtype; otherwise as <see cref="ExpAvg"/>.</summary>
-        public Tensor? ExpAvgSq => this[1];
+        /// <summary>The running mean of squared gradients, of the same shape and dtype; otherwise as <see cref="exp_avg"/>.</summary>
+        /// <inheritdoc cref="exp_avg"/>
+        public Tensor exp_avg_sq { get => Show(1); set => Replace(1, value); }
 
         private protected override Tensor?[] Start(OptimizerOptions options) => [null, null];
     }
@@ -172,9 +186,9 @@ public sealed class SparseAdam : SparseOptimizer, optim.IBetas
         /// <exception cref="InvalidOperationException">One is null, because the group was not added to an optimizer yet.</exception>
         public (double, double) Betas
         {
-            get => Options is { Beta1: double beta1, Beta2: double beta2 }
+            get => Options is { beta1: double beta1, beta2: double beta2 }
                 ? (beta1, beta2) : throw new InvalidOperationException("The betas are open: they are filled in when the group is added.");
-            set => (Options.Beta1, Options.Beta2) = (value.Item1, value.Item2);
+            set => (Options.beta1, Options.beta2) = (value.Item1, value.Item2);
         }
     }
 }

@@ -55,7 +55,7 @@ internal sealed class SparseGradient
             if (!Fits(tensor)) return false;
         return true;
 
-        bool IsPlain(Tensor tensor) => tensor.dtype == dtype && tensor.device_type == DeviceType.CPU && tensor.is_contiguous();
+        bool IsPlain(Tensor tensor) => tensor.dtype == dtype && tensor.device_type == DeviceType.CPU && tensor.is_contiguous() && !tensor.is_neg();
 
         // The gradient may be one that somebody assigned, of other rows: libtorch then says so.
         bool Fits(Tensor tensor) =>
@@ -69,7 +69,7 @@ internal sealed class SparseGradient
             long* sorted = TensorMemory.Address<long>(Indices);
             return (sorted[0], sorted[Indices.size(1) - 1]);
         }
-        using Tensor indices = Indices[dim], low = indices.min(), high = indices.max();
+        using Tensor indices = Indices.select(0, dim), low = indices.min(), high = indices.max();
         return (low.ToInt64(), high.ToInt64());
     }
 }

@@ -1,6 +1,3 @@
-using System.Runtime.InteropServices;
-using EmbeddingWrapper.Native;
-using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -20,7 +17,7 @@ namespace EmbeddingWrapper.Optim;
 /// <c>Dispose</c> waits for the step that runs.
 /// </para>
 /// </remarks>
-public abstract class SparseOptimizer : OptimizerHelper
+public abstract partial class SparseOptimizer : OptimizerHelper
 {
     private readonly SparseOptimizerOptions _default;
     private readonly Lock _stepLock = new(); // Dispose frees memory that a step writes to
@@ -47,15 +44,6 @@ public abstract class SparseOptimizer : OptimizerHelper
         }
     }
 
-    /// <summary>What a step does to one parameter.</summary>
-    /// <param name="Options">The options of its group.</param>
-    /// <param name="State">What is kept for it.</param>
-    /// <param name="Parameter">The caller's.</param>
-    /// <param name="Gradient">The gradient as the parameter has it.</param>
-    /// <param name="Sparse">The same gradient, coalesced; null if it is dense.</param>
-    private protected sealed record Part(
-        SparseOptimizerOptions Options, SparseOptimizerState State, Parameter Parameter, Tensor Gradient, SparseGradient? Sparse);
-
     /// <summary>Whether the group is of the optimizer's own type.</summary>
     private protected abstract bool IsOwn(ParamGroup group);
 
@@ -68,42 +56,6 @@ public abstract class SparseOptimizer : OptimizerHelper
     /// <summary>Throws if the optimizer cannot train one of the parameters of a new group.</summary>
     /// <exception cref="ArgumentException">It cannot.</exception>
     private protected abstract void Check(IReadOnlyList<Parameter> parameters, string argument);
-
-    /// <summary>Throws if the optimizer does not take such a gradient.</summary>
-    /// <exception cref="InvalidOperationException">It does not.</exception>
-    private protected abstract void Check(SparseOptimizerOptions options, Parameter parameter, Tensor gradient);
-
-    /// <summary>Updates one parameter and its state. The caller's dispose scope disposes the temporary tensors.</summary>
-    private protected abstract void Update(Part part);
-
-    /// <summary>Performs one step: every parameter that has a gradient is updated. The gradients themselves are not changed.</summary>
-    /// <param name="closure">Computes the loss anew, with gradients enabled, before the step. Default: none.</param>
-    /// <returns>What <paramref name="closure"/> returned, or null.</returns>
-    /// <exception cref="InvalidOperationException">
-    /// The optimizer does not take a gradient of this layout with these options, a gradient or a state does not fit its parameter, or a group
-    /// has lost its parameters or an option. Nothing is changed then.
-    /// </exception>
-    /// <exception cref="ObjectDisposedException">The optimizer, a parameter or the state of one is disposed. Nothing is changed then.</exception>
-    public override Tensor? step(Func<Tensor>? closure = null)
-    {
-        ObjectDisposedException.ThrowIf(_disposed, this);
-        Tensor? loss = Evaluate(closure); // outside the lock: the closure may run for long, and on other threads
-        lock (_stepLock)
-        {
-            ObjectDisposedException.ThrowIf(_disposed, this);
-            using var grad = no_grad();
-            using DisposeScope scope = NewDisposeScope();
-            try
-            {
-                foreach (Part part in Plan()) Update(part);
-            }
-            catch (ExternalException error)
-            {
-                throw NativeErrors.Translate(error);
-            }
-        }
-        return loss;
-    }
 
     /// <summary>Sets the gradients of all parameters to null, as PyTorch does. (TorchSharp's optimizers fill them with zeros.)</summary>
     /// <exception cref="ObjectDisposedException">The optimizer or one of its parameters is disposed. No gradient is dropped then.</exception>
@@ -121,8 +73,11 @@ public abstract class SparseOptimizer : OptimizerHelper
     /// <exception cref="ObjectDisposedException">The optimizer or one of its parameters is disposed.</exception>
     public override StateDictionary state_dict()
     {
-        AliveParameters();
-        return base.state_dict();
+        lock (_stepLock)
+        {
+            AliveParameters();
+            return base.state_dict();
+        }
     }
 
     /// <summary>Copies the state of another optimizer, options included. Nothing is shared.</summary>
@@ -134,15 +89,65 @@ public abstract class SparseOptimizer : OptimizerHelper
     /// <exception cref="ObjectDisposedException">Either optimizer is disposed. Nothing is copied then.</exception>
     public override void load_state_dict(StateDictionary state_dict)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
         ArgumentNullException.ThrowIfNull(state_dict);
-        if (state_dict.Options.Any(options => options?.GetType() != _default.GetType() || !((SparseOptimizerOptions)options).IsComplete)
+        StateDictionary own = this.state_dict();
+        if (state_dict.Options.Any(options => options?.GetType() != _default.GetType() || !((SparseOptimizerOptions)options).IsComplete())
             || state_dict.State.Any(state => state?.GetType().DeclaringType != GetType()))
         {
             throw new ArgumentException($"A state of {GetType().Name} is needed, and this holds something else.", nameof(state_dict));
         }
-        foreach (SparseOptimizerState state in state_dict.State.Cast<SparseOptimizerState>()) _ = state.Tensors;
-        base.load_state_dict(state_dict);
+        if (state_dict.Options.Count != own.Options.Count)
+            throw new ArgumentException("Invalid optimizer state -- different number of parameter groups.");
+        if (state_dict.State.Count != own.State.Count)
+            throw new ArgumentException("Invalid optimizer state -- different number of states.");
+        using var copies = new StagedState();
+        foreach ((OptimizerState to, OptimizerState from) in own.State.Zip(state_dict.State))
+        {
+            (long step, Tensor?[] tensors) = ((SparseOptimizerState)to).CopyOf((SparseOptimizerState)from);
+            copies.Add((SparseOptimizerState)to, step, tensors);
+        }
+        lock (_stepLock)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            foreach ((OptimizerOptions to, OptimizerOptions from) in own.Options.Zip(state_dict.Options)) to.LoadStateDict(from);
+            copies.TakeOver();
+        }
+    }
+
+    /// <summary>The state of a parameter: its step count and moments, to read and to set.</summary>
+    /// <param name="parameter">A parameter of one of the groups, of any shape.</param>
+    /// <returns>The optimizer's own record. The optimizer disposes it.</returns>
+    /// <remarks>
+    /// A table that gets more rows needs a new parameter, and so a new optimizer. The moments of the old rows can be kept:
+    /// <code>
+    /// SparseAdam.State old = optimizer.StateOf(table), grown = larger.StateOf(largerTable);
+    /// using Tensor zeros = torch.zeros(newRows, width), mean = torch.cat([old.exp_avg, zeros]), square = torch.cat([old.exp_avg_sq, zeros]);
+    /// (grown.step, grown.exp_avg, grown.exp_avg_sq) = (old.step, mean, square);
+    /// </code>
+    /// </remarks>
+    /// <exception cref="ArgumentNullException"><paramref name="parameter"/> is null.</exception>
+    /// <exception cref="ArgumentException"><paramref name="parameter"/> is in no group of this optimizer.</exception>
+    /// <exception cref="ObjectDisposedException">The optimizer or <paramref name="parameter"/> is disposed.</exception>
+    public virtual SparseOptimizerState StateOf(Parameter parameter)
+    {
+        lock (_stepLock)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            Guard.ThrowIfNullOrDisposed(parameter);
+            return _state.TryGetValue(parameter.Handle, out OptimizerState? state) ? (SparseOptimizerState)state
+                : throw new ArgumentException("The parameter is in no group of this optimizer.", nameof(parameter));
+        }
+    }
+
+    /// <summary>The optimizer with its default options, as one line.</summary>
+    /// <returns>Such as <c>Adagrad(lr=0.01, lr_decay=0.0, …, maximize=False; 1 group, 2 parameters)</c>.</returns>
+    public override string ToString()
+    {
+        IEnumerable<string> options = _default.All().Where(option => option.Key != "initial_lr")
+            .Select(option => $"{option.Key}={(option.Value is bool flag ? PythonText.Of(flag) : PythonText.Of((double)option.Value!))}");
+        return $"{GetType().Name}({string.Join(", ", options)}; {Count(_parameter_groups.Count, "group")}, {Count(parameters().Count(), "parameter")})";
+
+        static string Count(int count, string what) => $"{count} {what}{(count == 1 ? "" : "s")}";
     }
 
     /// <summary>Adds a group of parameters, which are trained from now on.</summary>
@@ -156,7 +161,15 @@ public abstract class SparseOptimizer : OptimizerHelper
     /// <exception cref="ObjectDisposedException">The optimizer or one of the parameters is disposed.</exception>
     public override void add_param_group(ParamGroup param_group)
     {
-        ObjectDisposedException.ThrowIf(_disposed, this);
+        lock (_stepLock)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            Add(param_group);
+        }
+    }
+
+    private void Add(ParamGroup param_group)
+    {
         ArgumentNullException.ThrowIfNull(param_group);
         ArgumentNullException.ThrowIfNull(param_group.Parameters, "parameters");
         Parameter[] parameters = [.. param_group.Parameters];
@@ -177,7 +190,7 @@ public abstract class SparseOptimizer : OptimizerHelper
 
         param_group.Parameters = parameters;
         param_group.Options ??= NewOptions();
-        ((SparseOptimizerOptions)param_group.Options).FillFrom(_default);
+        ((SparseOptimizerOptions)param_group.Options).Join(this, _default);
         _parameter_groups.Add(param_group);
         foreach ((nint handle, SparseOptimizerState state) in states) _state[handle] = state;
     }
@@ -207,54 +220,6 @@ public abstract class SparseOptimizer : OptimizerHelper
         if (!parameters.Any()) throw new ArgumentException("optimizer got an empty parameter list", nameof(parameters));
     }
 
-    private static Tensor? Evaluate(Func<Tensor>? closure)
-    {
-        if (closure is null) return null;
-        using var grad = enable_grad();
-        return closure();
-    }
-
-    /// <summary>Validates everything that a step will change, and coalesces the sparse gradients.</summary>
-    private List<Part> Plan()
-    {
-        var parts = new List<Part>();
-        foreach ((int place, ParamGroup group) in _parameter_groups.Index())
-        {
-            if (group.Parameters is null || group.Options?.GetType() != _default.GetType()
-                || group.Options is not SparseOptimizerOptions { IsComplete: true } options)
-            {
-                throw new InvalidOperationException($"Parameter group {place} has lost its parameters or some of its options.");
-            }
-            foreach ((int index, Parameter parameter) in group.Parameters.Index())
-            {
-                if (parameter.IsInvalid) throw Guard.Disposed(Place());
-                if (parameter.grad is not { } gradient) continue;
-                if (!_state.TryGetValue(parameter.Handle, out OptimizerState? kept))
-                    throw new InvalidOperationException($"Nothing is kept for {Place()}: it was not there when the group was added.");
-                var state = (SparseOptimizerState)kept;
-                Check(options, parameter, gradient);
-                if (gradient.dtype != parameter.dtype || !Fits(gradient, parameter)) throw Unfit("gradient", gradient, parameter, Place());
-                foreach (Tensor? tensor in state.Tensors)
-                    if (tensor is not null && !Fits(tensor, parameter)) throw Unfit("state", tensor, parameter, Place());
-                parts.Add(new(options, state, parameter, gradient, gradient.is_sparse ? new SparseGradient(gradient, options.Maximize!.Value) : null));
-
-                string Place() => $"parameter {index} of group {place}";
-            }
-        }
-        return parts;
-    }
-
-    private static bool Fits(Tensor tensor, Parameter parameter) =>
-        SparseOptimizerState.SameShape(tensor, parameter)
-        && tensor.device_type == parameter.device_type && tensor.device_index == parameter.device_index;
-
-    private static InvalidOperationException Unfit(string what, Tensor tensor, Parameter parameter, string place)
-    {
-        return new($"The {what} of {place} is {Text(tensor)}, and the parameter {Text(parameter)}.");
-
-        static string Text(Tensor tensor) => $"{tensor.dtype} [{string.Join(", ", tensor.shape)}] on {tensor.device}";
-    }
-
     /// <summary>One state for each parameter, also for one that comes twice; none if one cannot be made.</summary>
     private Dictionary<nint, SparseOptimizerState> NewStates(IEnumerable<Parameter> parameters)
     {
@@ -264,7 +229,9 @@ public abstract class SparseOptimizer : OptimizerHelper
             foreach (Parameter parameter in parameters)
             {
                 SparseOptimizerState state = NewState(parameter);
-                if (made.TryAdd(parameter.Handle, state)) state.Initialize(_default); // the constructor's value, whatever the group says
+                if (!made.TryAdd(parameter.Handle, state)) continue;
+                state.Join(this, _stepLock);
+                state.Initialize(_default); // the constructor's value, whatever the group says
             }
             return made;
         }

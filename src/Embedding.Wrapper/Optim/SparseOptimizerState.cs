@@ -7,32 +7,110 @@ using static TorchSharp.torch;
 
 namespace EmbeddingWrapper.Optim;
 
-/// <summary>What an optimizer keeps for one parameter: a step count and some tensors of the shape of the parameter, which the state owns.</summary>
+/// <summary>
+/// What an optimizer keeps for one parameter: a step count and some tensors of the shape of the parameter, which the state owns. Every
+/// member waits for a step that runs on another thread.
+/// </summary>
+/// <remarks>The names are PyTorch's, for the reasons that <see cref="SparseOptimizerOptions"/> gives.</remarks>
 public abstract class SparseOptimizerState : OptimizerState, IDisposable
 {
+    private readonly Parameter _of; // TorchSharp's own field, _parameter, is protected: TorchSharp.PyBridge sets it to null
+    private readonly string[] _names;
     private Tensor?[] _tensors;
+    private Tensor?[] _shown; // what a caller gets: another handle of the same memory, which the caller may dispose
+    private long _step;
     private bool _disposed;
+    private SparseOptimizer? _owner;
+    private Lock _stepLock = new();
 
-    private protected SparseOptimizerState(Parameter parameter, int tensors) : base(parameter) => _tensors = new Tensor?[tensors];
+    /// <param name="parameter">The parameter.</param>
+    /// <param name="names">PyTorch's names of the tensors.</param>
+    private protected SparseOptimizerState(Parameter parameter, params string[] names) : base(parameter) =>
+        (_of, _names, _tensors, _shown) = (parameter, names, new Tensor?[names.Length], new Tensor?[names.Length]);
 
-    /// <summary>The number of steps in which the parameter had a gradient.</summary>
-    public long Step { get; internal set; }
+    /// <summary>The number of steps in which the parameter had a gradient. 0 or more.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The value that is set is negative.</exception>
+    public long step
+    {
+        get => _step;
+        set
+        {
+            ArgumentOutOfRangeException.ThrowIfNegative(value);
+            lock (_stepLock) _step = value;
+        }
+    }
 
-    /// <summary>The tensors, null where there is none yet.</summary>
-    /// <exception cref="ObjectDisposedException">The state, or one of its tensors, is disposed.</exception>
-    internal Tensor?[] Tensors => !_disposed && _tensors.All(tensor => tensor is not { IsInvalid: true }) ? _tensors
-        : throw new ObjectDisposedException("State", "The state of the optimizer is disposed.");
-
-    /// <summary>Tensor <paramref name="index"/>, null where there is none yet.</summary>
-    private protected Tensor? this[int index] => _tensors[index];
-
-    /// <summary>The tensors before the first step.</summary>
+    /// <summary>The tensors before the first step; null for those that a step makes.</summary>
     private protected abstract Tensor?[] Start(OptimizerOptions options);
 
-    /// <summary>Makes the tensors that are not there yet, with zeros.</summary>
-    internal void FillWithZeros()
+    /// <summary>A tensor for the caller. One that is not there yet is made, with zeros.</summary>
+    /// <exception cref="ObjectDisposedException">The state is disposed.</exception>
+    private protected Tensor Show(int index)
     {
-        foreach (ref Tensor? tensor in _tensors.AsSpan()) tensor ??= zeros_like(_parameter).DetachFromDisposeScope();
+        lock (_stepLock)
+        {
+            if (RequireTensors()[index] is null)
+            {
+                Tensor?[] made = Make(() => [zeros_like(_of)]);
+                _tensors[index] = made[0];
+            }
+            if (_shown[index] is not { IsInvalid: false }) _shown[index] = _tensors[index]!.alias().DetachFromDisposeScope();
+            return _shown[index]!;
+        }
+    }
+
+    /// <summary>Copies a tensor of the caller's in the place of one of the state's.</summary>
+    /// <exception cref="ArgumentNullException">The tensor is null.</exception>
+    /// <exception cref="ArgumentException">It has another shape than the parameter, or is sparse or complex.</exception>
+    /// <exception cref="ObjectDisposedException">The tensor or the state is disposed.</exception>
+    private protected void Replace(int index, Tensor value)
+    {
+        Guard.ThrowIfNullOrDisposed(value);
+        lock (_stepLock)
+        {
+            Tensor?[] tensors = [.. RequireTensors()];
+            if (value.is_sparse || value.is_complex() || !SameShape(value, _of))
+            {
+                throw new ArgumentException($"{_names[index]} is dense and real and has the shape [{string.Join(", ", _of.shape)}] of the "
+                    + $"parameter; this is {(value.is_sparse ? "sparse " : "")}{value.dtype} [{string.Join(", ", value.shape)}].", nameof(value));
+            }
+            tensors[index] = Make(() => [CopyOf(value)])[0];
+            Set(_step, tensors);
+        }
+    }
+
+    /// <summary>The tensors, null where there is none yet.</summary>
+    /// <exception cref="ObjectDisposedException">The state is disposed.</exception>
+    internal Tensor?[] RequireTensors() =>
+        !_disposed ? _tensors : throw new ObjectDisposedException("State", "The state of the optimizer is disposed.");
+
+    /// <summary>The names of the tensors.</summary>
+    internal IReadOnlyList<string> Names() => _names;
+
+    /// <summary>The parameter.</summary>
+    internal Parameter Of() => _of;
+
+    /// <summary>Makes this a state of an optimizer.</summary>
+    internal void Join(SparseOptimizer owner, Lock stepLock) => (_owner, _stepLock) = (owner, stepLock);
+
+    /// <summary>Takes over new tensors and disposes the old ones that are not among them.</summary>
+    internal void Set(long step, Tensor?[] tensors)
+    {
+        for (int i = 0; i < tensors.Length; i++)
+        {
+            if (ReferenceEquals(tensors[i], _tensors[i])) continue;
+            _tensors[i]?.Dispose();
+            _shown[i]?.Dispose();
+            (_tensors[i], _shown[i]) = (tensors[i]?.DetachFromDisposeScope(), null);
+        }
+        (_step, _disposed) = (step, false);
+    }
+
+    /// <summary>Marks the tensors that a caller has seen as written.</summary>
+    internal void MarkWritten()
+    {
+        foreach (Tensor? shown in _shown)
+            if (shown is { IsInvalid: false }) TensorMemory.MarkWritten(shown);
     }
 
     /// <summary>Sets the state to what it was before the first step.</summary>
@@ -42,7 +120,7 @@ public abstract class SparseOptimizerState : OptimizerState, IDisposable
     public override void Initialize(OptimizerOptions options)
     {
         RequireKind(GetType().DeclaringType!, options, nameof(options));
-        Set(0, () => Start(options));
+        lock (_stepLock) Set(0, Make(() => Start(options)));
     }
 
     /// <summary>Moves the tensors to a device.</summary>
@@ -51,7 +129,7 @@ public abstract class SparseOptimizerState : OptimizerState, IDisposable
     public override void to(Device device)
     {
         ArgumentNullException.ThrowIfNull(device);
-        Set(Step, () => [.. Tensors.Select(tensor => tensor?.to(device, copy: true))]);
+        lock (_stepLock) Set(_step, Make(() => [.. RequireTensors().Select(tensor => tensor?.to(device, copy: true))]));
     }
 
     /// <summary>Copies the state of another optimizer, converted to the dtype and device of this parameter. Nothing is shared.</summary>
@@ -61,30 +139,34 @@ public abstract class SparseOptimizerState : OptimizerState, IDisposable
     /// <exception cref="ObjectDisposedException"><paramref name="source"/> is disposed.</exception>
     public override void LoadStateDict(OptimizerState source)
     {
-        var other = (SparseOptimizerState)RequireKind(GetType().DeclaringType!, source, nameof(source));
-        Set(other.Step, () => [.. other.Tensors.Select(CopyOf)]);
+        (long step, Tensor?[] tensors) = CopyOf((SparseOptimizerState)RequireKind(GetType().DeclaringType!, source, nameof(source)));
+        lock (_stepLock) Set(step, tensors);
     }
 
-    /// <summary>Reads the state from a stream.</summary>
-    /// <param name="reader">Stands where <see cref="SaveStateDict"/> wrote.</param>
+    /// <summary>The step and the tensors of another state, converted for this parameter. The two locks are not held at once.</summary>
+    internal (long Step, Tensor?[] Tensors) CopyOf(SparseOptimizerState other)
+    {
+        lock (other._stepLock) return (other._step, Make(() => [.. other.RequireTensors().Select(CopyOf)]));
+    }
+
+    /// <summary>Does nothing: the options of the first group have read the state. TorchSharp's <c>load_state_dict</c> calls this.</summary>
+    /// <param name="reader">The reader that the options have read from.</param>
     /// <exception cref="ArgumentNullException"><paramref name="reader"/> is null.</exception>
+    /// <exception cref="InvalidOperationException">The call is not a part of loading an optimizer.</exception>
     public override void LoadStateDict(BinaryReader reader)
     {
         ArgumentNullException.ThrowIfNull(reader);
-        long step = reader.ReadInt64();
-        Set(step, () => [.. _tensors.Select(_ => CopyOf(reader.ReadBoolean() ? TensorExtensionMethods.Load(reader) : null))]);
+        SparseOptimizer.RequireOwner(_owner).LoadRecord(this, reader);
     }
 
-    /// <summary>Writes the state to a stream.</summary>
-    /// <param name="writer">The destination.</param>
+    /// <summary>Does nothing: the options of the first group have written the state. TorchSharp's <c>save_state_dict</c> calls this.</summary>
+    /// <param name="writer">The writer that the options have written to.</param>
     /// <exception cref="ArgumentNullException"><paramref name="writer"/> is null.</exception>
-    /// <exception cref="ObjectDisposedException">The state is disposed.</exception>
+    /// <exception cref="InvalidOperationException">The call is not a part of saving an optimizer.</exception>
     public override void SaveStateDict(BinaryWriter writer)
     {
         ArgumentNullException.ThrowIfNull(writer);
-        Tensor?[] tensors = Tensors;
-        writer.Write(Step);
-        foreach (Tensor? tensor in tensors) SaveConditionalStateTensor(writer, tensor);
+        SparseOptimizer.RequireOwner(_owner).SaveRecord(this, writer);
     }
 
     /// <summary>Whether two states are nearly equal.</summary>
@@ -92,8 +174,8 @@ public abstract class SparseOptimizerState : OptimizerState, IDisposable
     /// <returns>True if the steps are equal and the tensors close.</returns>
     public override bool ApproximatelyEquals(OptimizerState other)
     {
-        return other is SparseOptimizerState state && state.GetType() == GetType() && Step == state.Step
-            && _tensors.Zip(state._tensors).All(pair => AreClose(pair.First, pair.Second));
+        if (other is not SparseOptimizerState state || state.GetType() != GetType()) return false;
+        lock (_stepLock) return _step == state._step && _tensors.Zip(state._tensors).All(pair => AreClose(pair.First, pair.Second));
 
         static bool AreClose(Tensor? a, Tensor? b) =>
             a is null || b is null ? a is null && b is null : a.dtype == b.dtype && SameShape(a, b) && a.allclose(b);
@@ -103,9 +185,11 @@ public abstract class SparseOptimizerState : OptimizerState, IDisposable
     [SuppressMessage("Usage", "CA1816", Justification = "There is no finalizer.")]
     public void Dispose()
     {
-        foreach (Tensor? tensor in _tensors) tensor?.Dispose();
-        _tensors = new Tensor?[_tensors.Length];
-        _disposed = true;
+        lock (_stepLock)
+        {
+            Set(_step, new Tensor?[_tensors.Length]);
+            _disposed = true;
+        }
     }
 
     /// <summary>A record, if it belongs to <paramref name="optimizer"/>.</summary>
@@ -126,24 +210,24 @@ public abstract class SparseOptimizerState : OptimizerState, IDisposable
         return true;
     }
 
-    private Tensor? CopyOf(Tensor? source) => source?.to(_parameter.dtype, _parameter.device, copy: true);
+    private Tensor? CopyOf(Tensor? source) => source?.to(_of.dtype, _of.device, copy: true).detach();
 
-    /// <summary>Replaces the state, or changes nothing where <paramref name="make"/> throws. The new tensors outlive the dispose scope.</summary>
-    private void Set(long step, Func<Tensor?[]> make)
+    /// <summary>Makes tensors that outlive the dispose scope, or none where <paramref name="make"/> throws.</summary>
+    private Tensor?[] Make(Func<Tensor?[]> make)
     {
-        if (_parameter.IsInvalid) throw Guard.Disposed("parameter");
+        if (_of.IsInvalid) throw Guard.Disposed("parameter");
+        using var normal = inference_mode(false); // an inference tensor could not be updated outside inference mode
+        using var grad = no_grad();
         using DisposeScope scope = NewDisposeScope();
-        Tensor?[] made;
         try
         {
-            made = make();
+            Tensor?[] made = make();
+            foreach (Tensor? tensor in made) tensor?.DetachFromDisposeScope();
+            return made;
         }
         catch (ExternalException error)
         {
             throw NativeErrors.Translate(error);
         }
-        foreach (Tensor? tensor in made) tensor?.DetachFromDisposeScope();
-        Dispose();
-        (Step, _tensors, _disposed) = (step, made, false);
     }
 }

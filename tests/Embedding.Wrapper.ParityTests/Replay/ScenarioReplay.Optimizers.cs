@@ -31,10 +31,10 @@ internal sealed partial class ScenarioReplay
         return MakeOptimizer<SparseAdam, SparseAdam.ParamGroup>(given, (parameters, own) => new(parameters, new()
         {
             LearningRate = own.OptionalNumber("lr"),
-            Beta1 = own.OptionalNumber("beta1"),
-            Beta2 = own.OptionalNumber("beta2"),
-            Eps = own.OptionalNumber("eps"),
-            Maximize = own.OptionalFlag("maximize"),
+            beta1 = own.OptionalNumber("beta1"),
+            beta2 = own.OptionalNumber("beta2"),
+            eps = own.OptionalNumber("eps"),
+            maximize = own.OptionalFlag("maximize"),
         }));
     }
 
@@ -44,11 +44,11 @@ internal sealed partial class ScenarioReplay
         return MakeOptimizer<Adagrad, Adagrad.ParamGroup>(given, (parameters, own) => new(parameters, new()
         {
             LearningRate = own.OptionalNumber("lr"),
-            LrDecay = own.OptionalNumber("lr_decay"),
-            WeightDecay = own.OptionalNumber("weight_decay"),
-            InitialAccumulatorValue = own.OptionalNumber("initial_accumulator_value"),
-            Eps = own.OptionalNumber("eps"),
-            Maximize = own.OptionalFlag("maximize"),
+            lr_decay = own.OptionalNumber("lr_decay"),
+            weight_decay = own.OptionalNumber("weight_decay"),
+            initial_accumulator_value = own.OptionalNumber("initial_accumulator_value"),
+            eps = own.OptionalNumber("eps"),
+            maximize = own.OptionalFlag("maximize"),
         }));
     }
 
@@ -112,11 +112,11 @@ internal sealed partial class ScenarioReplay
     private static object? Kept(OptimizerState state, string name) => (state, name) switch
     {
         (SGD.State sgd, "momentum_buffer") => sgd.momentum_buffer,
-        (SparseAdam.State adam, "step") => (object)adam.Step, // without the cast the number would become a tensor
-        (SparseAdam.State adam, "exp_avg") => adam.ExpAvg,
-        (SparseAdam.State adam, "exp_avg_sq") => adam.ExpAvgSq,
-        (Adagrad.State adagrad, "step") => adagrad.Step,
-        (Adagrad.State adagrad, "sum") => adagrad.Sum,
+        (SparseAdam.State adam, "step") => (object)adam.step, // without the cast the number would become a tensor
+        (SparseAdam.State adam, "exp_avg") => adam.exp_avg,
+        (SparseAdam.State adam, "exp_avg_sq") => adam.exp_avg_sq,
+        (Adagrad.State adagrad, "step") => adagrad.step,
+        (Adagrad.State adagrad, "sum") => adagrad.sum,
         _ => throw new GoldenFormatException($"A {state.GetType().FullName} keeps no '{name}'."),
     };
 }

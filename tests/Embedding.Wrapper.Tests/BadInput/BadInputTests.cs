@@ -20,7 +20,7 @@ public partial class BadInputTests
     private static BadCall Throws<TException>(string member, string input, Action<World> call, params string[] words) where TException : Exception =>
         new(member, input, typeof(TException), words, call);
 
-    private static readonly BadCall[] Calls = [.. LayerCalls(), .. OptimizerCalls(), .. RecordCalls(), .. FileCalls()];
+    private static readonly BadCall[] Calls = [.. LayerCalls(), .. OptimizerCalls(), .. StateCalls(), .. RecordCalls(), .. FileCalls()];
 
     public static IEnumerable<TheoryDataRow<string>> Names =>
         Calls.Select(call => new TheoryDataRow<string>($"{call.Member}: {call.Input}"));
@@ -58,15 +58,15 @@ public partial class BadInputTests
     private static readonly Dictionary<string, string> NothingBad = new()
     {
         ["Embedding.CheckIndices"] = "a bool",
-        ["Options.Beta1"] = "any number, as in PyTorch's groups; the optimizer's own are checked",
-        ["Options.Beta2"] = "as Beta1",
-        ["Options.Eps"] = "as Beta1",
-        ["Options.LrDecay"] = "as Beta1",
-        ["Options.WeightDecay"] = "as Beta1",
-        ["Options.InitialAccumulatorValue"] = "as Beta1",
-        ["SparseOptimizerOptions.Maximize"] = "a bool",
-        ["SparseAdam.Betas"] = "as Options.Beta1",
-        ["ParamGroup.Betas"] = "as Options.Beta1",
+        ["Options.beta1"] = "any number, as in PyTorch's groups; the optimizer's own are checked",
+        ["Options.beta2"] = "as beta1",
+        ["Options.eps"] = "as beta1",
+        ["Options.lr_decay"] = "as beta1",
+        ["Options.weight_decay"] = "as beta1",
+        ["Options.initial_accumulator_value"] = "as beta1",
+        ["SparseOptimizerOptions.maximize"] = "a bool",
+        ["SparseAdam.Betas"] = "as Options.beta1",
+        ["ParamGroup.Betas"] = "as Options.beta1",
         ["ParamGroup.ParamGroup"] = "the parameters are looked at when the group is added",
         ["SparseOptimizerState.ApproximatelyEquals"] = "nothing is equal to it, as with Equals",
         ["WordVectors.TryGetIndex"] = "a word that is not there is no fault",

@@ -195,9 +195,42 @@ public partial class BadInputTests
                 world => world.DenseAdagrad.StepOver(zeros(1, 3).expand(4, 3)), "more than one element of the written-to tensor"),
             Throws<InvalidOperationException>("SparseOptimizer.step", "Adagrad, weight decay, sparse gradient", world =>
             {
-                ((Adagrad.Options)world.Adagrad.Options).WeightDecay = 0.1;
+                ((Adagrad.Options)world.Adagrad.Options).weight_decay = 0.1;
                 world.Adagrad.Optimizer.step();
             }, "weight_decay option is not compatible with sparse gradients"),
+        ];
+    }
+
+    /// <summary>What is kept for a parameter, set by the caller.</summary>
+    private static IEnumerable<BadCall> StateCalls()
+    {
+        return
+        [
+            .. Setter("State.exp_avg", (world, value) => ((SparseAdam.State)world.Adam.State).exp_avg = value),
+            .. Setter("State.exp_avg_sq", (world, value) => ((SparseAdam.State)world.Adam.State).exp_avg_sq = value),
+            .. Setter("State.sum", (world, value) => ((Adagrad.State)world.Adagrad.State).sum = value),
+            Throws<ArgumentOutOfRangeException>("SparseOptimizerState.step", "negative",
+                world => ((SparseAdam.State)world.Adam.State).step = -1, "value"),
+            Throws<DirectoryNotFoundException>("SparseOptimizer.save_state_dict", "no such folder",
+                world => world.Adam.Optimizer.save_state_dict(Path.Combine(Path.GetTempPath(), "no", "such", "folder"))),
+            Throws<ArgumentException>("SparseOptimizer.StateOf", "another's parameter", world => world.Adam.Optimizer.StateOf(world.Few),
+                "in no group"),
+            Throws<ObjectDisposedException>("SparseOptimizer.StateOf", "disposed", world => world.Adam.Optimizer.StateOf(world.DeadParameter),
+                "parameter"),
+            .. new[] { "SparseAdam.StateOf", "Adagrad.StateOf" }.Select(member => Throws<ArgumentException>(member, "another's parameter", world =>
+            {
+                SparseOptimizer optimizer = member == "SparseAdam.StateOf" ? world.Adam.Optimizer : world.Adagrad.Optimizer;
+                optimizer.StateOf(world.Few);
+            }, "in no group")),
+        ];
+
+        static IEnumerable<BadCall> Setter(string member, Action<World, Tensor> set) =>
+        [
+            Throws<ArgumentException>(member, "more rows", world => set(world, zeros(5, 3)), "shape [4, 3]", "Float32 [5, 3]"),
+            Throws<ArgumentException>(member, "a row that would be spread", world => set(world, zeros(1, 3)), "Float32 [1, 3]"),
+            Throws<ArgumentException>(member, "complex", world => set(world, zeros(4, 3, complex64)), "ComplexFloat32 [4, 3]"),
+            Throws<ArgumentException>(member, "sparse", world => set(world, Trained.Sparse(1)), "sparse"),
+            Throws<ObjectDisposedException>(member, "disposed", world => set(world, world.DeadParameter), "value"),
         ];
     }
 
@@ -234,19 +267,22 @@ public partial class BadInputTests
                 world => of(world).State.Initialize(other(world).Options), $"A record of {type} is needed"),
             Throws<ArgumentException>("SparseOptimizerState.LoadStateDict", $"of another optimizer than {type}",
                 world => of(world).State.LoadStateDict(other(world).State), $"A record of {type} is needed"),
-            Throws<EndOfStreamException>("SparseOptimizerState.LoadStateDict", $"{type}, a stream cut short",
-                world => of(world).State.LoadStateDict(new BinaryReader(new MemoryStream([1, 0, 0, 0, 0, 0, 0, 0, 1]))), "end of the stream"),
+            Throws<InvalidOperationException>("SparseOptimizerState.LoadStateDict", $"{type}, one record alone",
+                world => of(world).State.LoadStateDict(new BinaryReader(new MemoryStream(new byte[100]))), "of the whole optimizer"),
+            Throws<InvalidOperationException>("SparseOptimizerState.SaveStateDict", $"{type}, one record alone",
+                world => of(world).State.SaveStateDict(new BinaryWriter(Stream.Null)), "of the whole optimizer"),
+            Throws<InvalidDataException>("SparseOptimizerOptions.LoadStateDict", $"{type}, something else",
+                world => of(world).Options.LoadStateDict(new BinaryReader(new MemoryStream(new byte[100]))), "mark", "0000000000000000"),
             Throws<ObjectDisposedException>("SparseOptimizerState.LoadStateDict", $"{type}, a disposed record", world =>
             {
                 OptimizerState second = of(world).Optimizer.state_dict().State[1];
                 ((IDisposable)second).Dispose();
                 of(world).State.LoadStateDict(second);
             }, "State"),
-            Throws<ObjectDisposedException>("SparseOptimizerState.SaveStateDict", $"{type}, disposed", world =>
+            Throws<ObjectDisposedException>("SparseOptimizerOptions.SaveStateDict", $"{type}, a state is disposed", world =>
             {
-                OptimizerState second = of(world).Optimizer.state_dict().State[1];
-                ((IDisposable)second).Dispose();
-                second.SaveStateDict(new BinaryWriter(Stream.Null));
+                ((IDisposable)of(world).Optimizer.state_dict().State[1]).Dispose();
+                of(world).Options.SaveStateDict(new BinaryWriter(Stream.Null));
             }, "State"),
             Throws<ObjectDisposedException>("SparseOptimizerState.to", $"{type}, parameter disposed", world =>
             {

@@ -10,9 +10,9 @@ namespace EmbeddingWrapper.Tests.BadInput;
 /// An optimizer in the middle of its work, with two tables in one group. A call spoils the second table; the first shows whether the
 /// call changed anything.
 /// </summary>
-internal sealed record Trained(OptimizerHelper Optimizer, Embedding Good, Embedding Bad)
+internal sealed record Trained(SparseOptimizer Optimizer, Embedding Good, Embedding Bad)
 {
-    public static Trained With(Func<Parameter[], OptimizerHelper> make, bool sparse = true)
+    public static Trained With(Func<Parameter[], SparseOptimizer> make, bool sparse = true)
     {
         Embedding good = Embedding.FromPretrained(Table(), freeze: false, sparse: sparse);
         Embedding bad = Embedding.FromPretrained(Table(), freeze: false, sparse: sparse);
@@ -57,8 +57,8 @@ internal sealed record Trained(OptimizerHelper Optimizer, Embedding Good, Embedd
 
     public IEnumerable<byte[]> Snapshot() => State switch
     {
-        SparseAdam.State s => [Bits(Good.Weight), BitConverter.GetBytes(s.Step), Bits(s.ExpAvg!), Bits(s.ExpAvgSq!)],
-        _ => [Bits(Good.Weight), BitConverter.GetBytes(((Optim.Adagrad.State)State).Step), Bits(((Optim.Adagrad.State)State).Sum)],
+        SparseAdam.State s => [Bits(Good.Weight), BitConverter.GetBytes(s.step), Bits(s.exp_avg), Bits(s.exp_avg_sq)],
+        _ => [Bits(Good.Weight), BitConverter.GetBytes(((Optim.Adagrad.State)State).step), Bits(((Optim.Adagrad.State)State).sum)],
     };
 
     private void Backward()

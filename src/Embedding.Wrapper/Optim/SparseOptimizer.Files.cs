@@ -1,0 +1,98 @@
+using TorchSharp.Modules;
+
+namespace EmbeddingWrapper.Optim;
+
+// State files. TorchSharp's methods are not virtual: they write the type's name and two counts, and then go through the records. So the
+// first record writes and reads all the rest.
+public abstract partial class SparseOptimizer
+{
+    private (object? Stream, int Records) _rest; // the records that TorchSharp's method still has to go through
+
+    /// <summary>Saves the options of all groups and the state of all parameters. An existing file is replaced when the new one is complete.</summary>
+    /// <param name="location">The path of the file.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="location"/> is null.</exception>
+    /// <exception cref="InvalidOperationException">An option is null.</exception>
+    /// <exception cref="IOException">The file cannot be written.</exception>
+    /// <exception cref="ObjectDisposedException">The optimizer, a parameter or the state of one is disposed.</exception>
+    public new void save_state_dict(string location)
+    {
+        ArgumentNullException.ThrowIfNull(location);
+        AliveParameters();
+        string incomplete = $"{location}.{Guid.NewGuid():N}.tmp";
+        try
+        {
+            using (var writer = new BinaryWriter(File.Create(incomplete))) save_state_dict(writer);
+            File.Move(incomplete, location, overwrite: true);
+        }
+        finally
+        {
+            File.Delete(incomplete);
+        }
+    }
+
+    /// <summary>Loads what <see cref="save_state_dict"/> of the same type of optimizer has written.</summary>
+    /// <param name="location">The path of the file.</param>
+    /// <inheritdoc cref="load_state_dict(BinaryReader)"/>
+    /// <exception cref="IOException">The file cannot be read.</exception>
+    public new void load_state_dict(string location)
+    {
+        ArgumentNullException.ThrowIfNull(location);
+        AliveParameters();
+        using var reader = new BinaryReader(File.OpenRead(location));
+        load_state_dict(reader);
+    }
+
+    /// <summary>Loads what an optimizer of the same type has written, with as many groups and with parameters of the same shapes and dtypes.</summary>
+    /// <param name="reader">At the place where <see cref="OptimizerHelper.save_state_dict(BinaryWriter)"/> began to write.</param>
+    /// <exception cref="ArgumentNullException">The argument is null.</exception>
+    /// <exception cref="InvalidDataException">
+    /// The data is damaged or cut, or was not written by the same type of optimizer with the same groups, shapes and dtypes. Nothing is
+    /// changed then.
+    /// </exception>
+    /// <exception cref="ObjectDisposedException">The optimizer or one of its parameters is disposed.</exception>
+    public new void load_state_dict(BinaryReader reader)
+    {
+        ArgumentNullException.ThrowIfNull(reader);
+        AliveParameters();
+        try
+        {
+            base.load_state_dict(reader);
+        }
+        catch (Exception error) when (error is EndOfStreamException or FormatException or ArgumentException)
+        {
+            throw new InvalidDataException($"This is no state of an optimizer with the same groups: {error.Message}", error);
+        }
+    }
+
+    internal static SparseOptimizer RequireOwner(SparseOptimizer? owner) =>
+        owner ?? throw new InvalidOperationException("The record belongs to no optimizer. Save and load the state of an optimizer.");
+
+    internal void SaveRecord(object record, BinaryWriter writer) => Through(record, writer, () => StateFile.Write(this, writer));
+
+    internal void LoadRecord(object record, BinaryReader reader)
+    {
+        Through(record, reader, () =>
+        {
+            using StagedState staged = StateFile.Read(this, reader);
+            staged.TakeOver();
+        });
+    }
+
+    private void Through(object record, object stream, Action all)
+    {
+        lock (_stepLock)
+        {
+            if (ReferenceEquals(record, _parameter_groups[0].Options))
+            {
+                all();
+                StateDictionary records = state_dict();
+                _rest = (stream, records.Options.Count + records.State.Count);
+            }
+            else if (!ReferenceEquals(stream, _rest.Stream))
+            {
+                throw new InvalidOperationException("One record has no file of its own. Save and load the state of the whole optimizer.");
+            }
+            if (--_rest.Records == 0) _rest = default;
+        }
+    }
+}

@@ -1,0 +1,127 @@
+using System.Runtime.InteropServices;
+using EmbeddingWrapper.Native;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace EmbeddingWrapper.Optim;
+
+// A step: validate, prepare, change.
+public abstract partial class SparseOptimizer
+{
+    /// <summary>What a step does to one parameter.</summary>
+    /// <param name="Options">The options of its group.</param>
+    /// <param name="State">What is kept for it.</param>
+    /// <param name="Parameter">The caller's.</param>
+    /// <param name="Gradient">The gradient as the parameter has it.</param>
+    /// <param name="Sparse">The same gradient, coalesced; null if it is dense.</param>
+    private protected sealed record Part(
+        SparseOptimizerOptions Options, SparseOptimizerState State, Parameter Parameter, Tensor Gradient, SparseGradient? Sparse);
+
+    /// <summary>Throws if the optimizer does not take such a gradient.</summary>
+    /// <exception cref="InvalidOperationException">It does not.</exception>
+    private protected abstract void Check(SparseOptimizerOptions options, Parameter parameter, Tensor gradient);
+
+    /// <summary>
+    /// Computes and allocates what the step of one parameter needs, and changes nothing. The caller's dispose scope disposes the tensors.
+    /// </summary>
+    /// <returns>Changes the parameter and its state.</returns>
+    private protected abstract Action Prepare(Part part);
+
+    /// <summary>Performs one step: every parameter that has a gradient is updated. The gradients themselves are not changed.</summary>
+    /// <param name="closure">Computes the loss anew, with gradients enabled, before the step. Default: none.</param>
+    /// <returns>What <paramref name="closure"/> returned, or null.</returns>
+    /// <exception cref="InvalidOperationException">
+    /// The optimizer does not take a gradient of this layout with these options, a gradient or a state does not fit its parameter, or a group
+    /// has lost its parameters or an option. Nothing is changed then.
+    /// </exception>
+    /// <exception cref="ObjectDisposedException">The optimizer, a parameter or the state of one is disposed. Nothing is changed then.</exception>
+    public override Tensor? step(Func<Tensor>? closure = null)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        Tensor? loss = Evaluate(closure); // outside the lock: the closure may run for long, and on other threads
+        lock (_stepLock)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            using var grad = no_grad();
+            using DisposeScope scope = NewDisposeScope();
+            try
+            {
+                foreach (List<Part> round in Plan())
+                {
+                    Action[] updates = [.. round.Select(Prepare)];
+                    foreach (Part part in round) MarkWritten(part);
+                    foreach (Action update in updates) update();
+                }
+            }
+            catch (ExternalException error)
+            {
+                throw NativeErrors.Translate(error);
+            }
+        }
+        return loss;
+
+        // Rows are written through raw memory, which autograd does not see. Here libtorch also refuses an inference tensor.
+        static void MarkWritten(Part part)
+        {
+            if (part.Sparse is { IsEmpty: true }) return;
+            TensorMemory.MarkWritten(part.Parameter);
+            part.State.MarkWritten();
+        }
+    }
+
+    private static Tensor? Evaluate(Func<Tensor>? closure)
+    {
+        if (closure is null) return null;
+        using var grad = enable_grad();
+        return closure();
+    }
+
+    /// <summary>Validates everything that a step will change, and coalesces the sparse gradients.</summary>
+    /// <returns>
+    /// The parts in order. A round has each parameter once: PyTorch steps a parameter twice that is listed twice, and the second step starts
+    /// from the result of the first.
+    /// </returns>
+    private List<List<Part>> Plan()
+    {
+        List<List<Part>> rounds = [[]];
+        HashSet<SparseOptimizerState> inRound = [];
+        foreach ((int place, ParamGroup group) in _parameter_groups.Index())
+        {
+            if (group.Parameters is null || group.Options?.GetType() != _default.GetType()
+                || group.Options is not SparseOptimizerOptions options || !options.IsComplete())
+            {
+                throw new InvalidOperationException($"Parameter group {place} has lost its parameters or some of its options.");
+            }
+            foreach ((int index, Parameter parameter) in group.Parameters.Index())
+            {
+                if (parameter.IsInvalid) throw Guard.Disposed(Place());
+                if (parameter.grad is not { } gradient) continue;
+                if (!_state.TryGetValue(parameter.Handle, out OptimizerState? kept))
+                    throw new InvalidOperationException($"Nothing is kept for {Place()}: it was not there when the group was added.");
+                var state = (SparseOptimizerState)kept;
+                Check(options, parameter, gradient);
+                if (gradient.dtype != parameter.dtype || !Fits(gradient, parameter)) throw Unfit("gradient", gradient, parameter, Place());
+                foreach (Tensor? tensor in state.RequireTensors())
+                    if (tensor is not null && !Fits(tensor, parameter)) throw Unfit("state", tensor, parameter, Place());
+                if (!inRound.Add(state)) (rounds, inRound) = ([.. rounds, []], [state]);
+                SparseGradient? sparse = gradient.is_sparse ? new(gradient, options.maximize!.Value) : null;
+                rounds[^1].Add(new(options, state, parameter, gradient, sparse));
+
+                string Place() => $"parameter {index} of group {place}";
+            }
+        }
+        return rounds;
+    }
+
+    private static bool Fits(Tensor tensor, Parameter parameter) =>
+        SparseOptimizerState.SameShape(tensor, parameter)
+        && tensor.device_type == parameter.device_type && tensor.device_index == parameter.device_index;
+
+    private static InvalidOperationException Unfit(string what, Tensor tensor, Parameter parameter, string place)
+    {
+        return new($"The {what} of {place} is {Text(tensor)}, and the parameter {Text(parameter)}.");
+
+        static string Text(Tensor tensor) => $"{tensor.dtype} [{string.Join(", ", tensor.shape)}] on {tensor.device}";
+    }
+}

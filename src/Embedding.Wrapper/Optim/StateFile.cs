@@ -1,0 +1,199 @@
+using System.Security.Cryptography;
+using EmbeddingWrapper.Native;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace EmbeddingWrapper.Optim;
+
+/// <summary>
+/// The format of a saved optimizer: a mark, the version of the format, the length of a header, the header, the elements of the tensors, and
+/// a checksum (SHA-256) of all that. The header names the optimizer, its options by group, and its tensors with dtypes and shapes. Numbers are
+/// little-endian.
+/// </summary>
+internal static class StateFile
+{
+    private const int Version = 1, LargestPiece = 1 << 20;
+    private const string Cut = "The data ends too early.";
+
+    // As in PNG files: the first byte is no text, and the line end shows a transfer as text.
+    private static ReadOnlySpan<byte> Mark => [0x89, (byte)'E', (byte)'W', (byte)'O', (byte)'P', (byte)'T', (byte)'\r', (byte)'\n'];
+
+    /// <exception cref="InvalidOperationException">An option is null. Nothing is written then.</exception>
+    /// <exception cref="ObjectDisposedException">A state is disposed. Nothing is written then.</exception>
+    public static unsafe void Write(SparseOptimizer optimizer, BinaryWriter writer)
+    {
+        optim.Optimizer.StateDictionary records = optimizer.state_dict();
+        byte[] header = Header(optimizer, records);
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        Put(Mark);
+        Put(BitConverter.GetBytes(Version));
+        Put(BitConverter.GetBytes(header.Length));
+        Put(header);
+        foreach (SparseOptimizerState state in records.State.Cast<SparseOptimizerState>())
+        {
+            foreach (Tensor tensor in state.RequireTensors().OfType<Tensor>())
+            {
+                using Tensor here = tensor.to(state.Of().dtype, CPU), plain = here.contiguous();
+                byte* at = TensorMemory.Address<byte>(plain);
+                for (long left = Bytes(plain), piece; left > 0; at += piece, left -= piece)
+                    Put(new(at, (int)(piece = Math.Min(left, LargestPiece))));
+            }
+        }
+        writer.Write(hash.GetHashAndReset());
+
+        void Put(ReadOnlySpan<byte> bytes)
+        {
+            hash.AppendData(bytes);
+            writer.Write(bytes);
+        }
+    }
+
+    /// <summary>Reads and checks the whole of a saved optimizer, and changes nothing.</summary>
+    /// <exception cref="InvalidDataException">The data is damaged, or was saved by another optimizer.</exception>
+    public static unsafe StagedState Read(SparseOptimizer optimizer, BinaryReader reader)
+    {
+        optim.Optimizer.StateDictionary records = optimizer.state_dict();
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        byte[] mark = Take(Mark.Length);
+        if (!mark.AsSpan().SequenceEqual(Mark))
+            throw Unexpected("mark", Convert.ToHexString(mark), Convert.ToHexString(Mark));
+        Expect("version of the format", BitConverter.ToInt32(Take(sizeof(int))), Version);
+        int length = BitConverter.ToInt32(Take(sizeof(int))), longest = LargestPiece + (1024 * records.State.Count);
+        if (length < 0 || length > longest) throw Unexpected("length of the header", length, $"at most {longest}");
+
+        var staged = new StagedState();
+        try
+        {
+            using var normal = inference_mode(false); // an inference tensor could not be updated outside inference mode
+            foreach ((SparseOptimizerState state, long step, bool[] there) in ReadHeader(Take(length), optimizer, records, staged))
+            {
+                var tensors = new Tensor?[there.Length];
+                staged.Add(state, step, tensors); // disposes them if the rest is damaged
+                for (int i = 0; i < there.Length; i++) tensors[i] = there[i] ? TakeTensor(state.Of()) : null;
+            }
+            byte[] computed = hash.GetHashAndReset(), stored = reader.ReadBytes(computed.Length);
+            if (!stored.SequenceEqual(computed))
+                throw Unexpected("checksum", Convert.ToHexString(stored), Convert.ToHexString(computed));
+            return staged;
+        }
+        catch
+        {
+            staged.Dispose();
+            throw;
+        }
+
+        byte[] Take(int count)
+        {
+            byte[] bytes = reader.ReadBytes(count);
+            if (bytes.Length < count) throw new InvalidDataException(Cut);
+            hash.AppendData(bytes);
+            return bytes;
+        }
+
+        Tensor TakeTensor(Parameter parameter)
+        {
+            Tensor tensor = empty(parameter.shape, parameter.dtype, CPU);
+            try
+            {
+                byte* at = TensorMemory.Address<byte>(tensor);
+                for (long left = Bytes(tensor); left > 0;)
+                {
+                    Span<byte> piece = new(at, (int)Math.Min(left, LargestPiece));
+                    int read = reader.Read(piece);
+                    if (read == 0) throw new InvalidDataException(Cut);
+                    hash.AppendData(piece[..read]);
+                    at += read;
+                    left -= read;
+                }
+                if (parameter.device_type == DeviceType.CPU) return tensor;
+                using (tensor) return tensor.to(parameter.device);
+            }
+            catch
+            {
+                tensor.Dispose();
+                throw;
+            }
+        }
+    }
+
+    private static byte[] Header(SparseOptimizer optimizer, optim.Optimizer.StateDictionary records)
+    {
+        var bytes = new MemoryStream();
+        var header = new BinaryWriter(bytes);
+        header.Write(optimizer.GetType().FullName!);
+        header.Write(records.Options.Count);
+        foreach ((OptimizerOptions record, List<int> parameters) in records.Options.Zip(records.StateIndexRef))
+        {
+            header.Write(parameters.Count);
+            foreach ((string name, object? value) in ((SparseOptimizerOptions)record).All())
+            {
+                header.Write(name);
+                header.Write(Convert.ToDouble(value ?? throw new InvalidOperationException(
+                    "An option is open: it is filled in when the group is added to an optimizer.")));
+            }
+        }
+        foreach (SparseOptimizerState state in records.State.Cast<SparseOptimizerState>())
+        {
+            header.Write(Description(state.Of()));
+            header.Write(state.step);
+            foreach ((string name, Tensor? tensor) in state.Names().Zip(state.RequireTensors()))
+            {
+                header.Write(name);
+                header.Write(tensor is not null);
+            }
+        }
+        return bytes.ToArray();
+    }
+
+    /// <returns>For each state its step, and which of its tensors follow.</returns>
+    private static List<(SparseOptimizerState State, long Step, bool[] There)> ReadHeader(
+        byte[] bytes, SparseOptimizer optimizer, optim.Optimizer.StateDictionary records, StagedState staged)
+    {
+        List<(SparseOptimizerState, long, bool[])> states = [];
+        var header = new BinaryReader(new MemoryStream(bytes));
+        try
+        {
+            Expect("optimizer", header.ReadString(), optimizer.GetType().FullName!);
+            Expect("number of groups", header.ReadInt32(), records.Options.Count);
+            foreach (((int group, OptimizerOptions record), List<int> parameters) in records.Options.Index().Zip(records.StateIndexRef))
+            {
+                Expect($"number of parameters of group {group}", header.ReadInt32(), parameters.Count);
+                var options = (SparseOptimizerOptions)record;
+                staged.Add(options, [.. options.All().Select(option =>
+                {
+                    Expect($"option of group {group}", header.ReadString(), option.Key);
+                    return header.ReadDouble();
+                })]);
+            }
+            foreach ((int index, SparseOptimizerState state) in records.State.Cast<SparseOptimizerState>().Index())
+            {
+                Expect($"parameter {index}", header.ReadString(), Description(state.Of()));
+                long step = header.ReadInt64();
+                states.Add((state, step, [.. state.Names().Select(name =>
+                {
+                    Expect($"tensor of parameter {index}", header.ReadString(), name);
+                    return header.ReadBoolean();
+                })]));
+            }
+            Expect("length of the header", bytes.Length, (int)header.BaseStream.Position);
+            return states;
+        }
+        catch (Exception error) when (error is EndOfStreamException or FormatException)
+        {
+            throw new InvalidDataException("The header ends too early.", error);
+        }
+    }
+
+    private static string Description(Parameter parameter) => $"{parameter.dtype} [{string.Join(", ", parameter.shape)}]";
+
+    private static long Bytes(Tensor tensor) => tensor.numel() * tensor.ElementSize;
+
+    private static void Expect<T>(string what, T found, T expected) where T : IEquatable<T>
+    {
+        if (!found.Equals(expected)) throw Unexpected(what, found, expected);
+    }
+
+    private static InvalidDataException Unexpected(string what, object found, object expected) =>
+        new($"This is no saved state of such an optimizer: the {what} is {found}, and {expected} is needed.");
+}
