@@ -113,6 +113,8 @@ internal sealed partial class ScenarioReplay
     {
         (SGD.State sgd, "momentum_buffer") => sgd.momentum_buffer,
         (SparseAdam.State adam, "step") => (object)adam.step, // without the cast the number would become a tensor
+        // PyTorch keeps nothing before the first step. Here the moments are then zeros, made when they are asked for.
+        (SparseAdam.State { step: 0 }, "exp_avg" or "exp_avg_sq") => null,
         (SparseAdam.State adam, "exp_avg") => adam.exp_avg,
         (SparseAdam.State adam, "exp_avg_sq") => adam.exp_avg_sq,
         (Adagrad.State adagrad, "step") => adagrad.step,
