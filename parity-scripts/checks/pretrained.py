@@ -4,6 +4,7 @@
     parity-scripts/checks/pretrained.py write          writes the goldens
     parity-scripts/checks/pretrained.py check          makes them again and fails if a byte differs
     parity-scripts/checks/pretrained.py describe FILE  prints what safetensors reads from a file, as JSON
+    parity-scripts/checks/pretrained.py words FORMAT FILE  prints what gensim reads: glove, text or binary
 
 The goldens come from three libraries: numpy (python3-numpy), gensim (python3-gensim) and safetensors (python3-safetensors with
 python3-torch; Debian 12 does not have it, with_pytorch_2.14.sh does). If a library is not installed, the script says so and leaves
@@ -126,7 +127,55 @@ def gensim_goldens():
             again = gensim.models.KeyedVectors.load_word2vec_format(path, binary=binary)
             assert again.index_to_key == words and again.vectors.tobytes() == vectors.tobytes()
             yield name, pathlib.Path(path).read_bytes()
-    yield "gensim.verified.json", document({"words": words, "shape": list(vectors.shape), "float32": vectors.astype("<f4").tobytes().hex()})
+    yield "gensim.verified.json", document(vectors_of(words, vectors))
+
+
+def undecodable_words():
+    """Words as bytes: some are valid UTF-8, most are cut within a character, in another encoding, or forms that UTF-8 forbids."""
+    yield from ("the", "naïve", "日本語", "end")
+    yield from (text.encode("utf-8")[:-cut] for text in ("né", "語語", "a😀", "😀😀") for cut in range(1, len(text[-1].encode("utf-8"))))
+    yield from (text.encode("latin-1") for text in ("é", "naïve", "ÿþ", "Âé", "mañana"))
+    yield from (bytes.fromhex(digits) for digits in (
+        "80", "bf", "8080", "c080", "c1bf", "e0808a", "e09f80", "eda080", "edbfbf", "eda080edb080", "f0808080", "f08f8080", "f4908080", "f5808080",
+        "f8888080", "fc84808080", "fe", "ff", "fffe", "c3", "e2", "e282", "f0", "f09f", "f09f98", "61c3", "61c362", "e282c3a9", "f09f98c3", "e28261",
+        "f09f61", "c3c3c3", "e2e282e2", "80e282ac80", "ed61", "edaf", "f461", "f49061", "e06180", "efbfbd", "efbf", "efbbbf"))
+    generator = random.Random(11)
+    for _ in range(300):
+        yield bytes(generator.choice((0x41, 0x80, 0x8F, 0x9F, 0xA0, 0xBF, 0xC2, 0xC3, 0xE0, 0xE2, 0xED, 0xEF, 0xF0, 0xF1, 0xF4, 0xF5, 0xFF))
+                    for _ in range(generator.randint(1, 7)))
+
+
+def undecodable_goldens():
+    import gensim
+    import numpy
+
+    words = [word.encode("utf-8") if isinstance(word, str) else word for word in undecodable_words()]
+    words = [word for word in words if word.decode("utf-8", "replace").strip()]
+    vectors = numpy.array([[index, -index / 8] for index in range(len(words))], dtype=numpy.float32)
+    header = f"{len(words)} 2\n".encode("ascii")
+    text = header + b"".join(word + f" {a!r} {b!r}\n".encode("ascii") for word, (a, b) in zip(words, vectors.tolist()))
+    binary = header + b"".join(word + b" " + vector.astype("<f4").tobytes() + b"\n" for word, vector in zip(words, vectors))
+    answers = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in (("undecodable.verified.txt", text), ("undecodable.verified.bin", binary)):
+            path = pathlib.Path(folder, name)
+            path.write_bytes(content)
+            read = gensim.models.KeyedVectors.load_word2vec_format(path, binary=name.endswith(".bin"), unicode_errors="replace")
+            words_read = [word for word in read.index_to_key if word is not None]  # gensim 4.2.0 makes room for duplicates too
+            assert read.index_to_key[:len(words_read)] == words_read and len(set(words_read)) == len(words_read)
+            answers.append(vectors_of(words_read, read.vectors[:len(words_read)]))
+            yield name, content
+    assert answers[0] == answers[1]
+    valid = [index for index, word in enumerate(words) if word.decode("utf-8", "ignore").encode("utf-8") == word]
+    first = {words[index].decode("utf-8"): index for index in reversed(valid)}
+    kept = sorted(first.values())
+    yield "undecodable.verified.json", document({
+        "rows": len(words), "replace": answers[0],
+        "skip": {"skipped": len(words) - len(valid), **vectors_of([words[index].decode("utf-8") for index in kept], vectors[kept])}})
+
+
+def vectors_of(words, vectors):
+    return {"words": list(words), "shape": list(vectors.shape), "float32": vectors.astype("<f4").tobytes().hex()}
 
 
 # safetensors
@@ -219,6 +268,7 @@ def goldens():
     for library, modules, make in (
         ("numpy", ["numpy"], numpy_goldens),
         ("gensim", ["numpy", "gensim"], gensim_goldens),
+        ("gensim", ["numpy", "gensim"], undecodable_goldens),
         ("safetensors", ["torch", "safetensors"], safetensors_goldens),
     ):
         try:
@@ -234,8 +284,15 @@ def main(arguments):
     if arguments[:1] == ["describe"] and len(arguments) == 2:
         sys.stdout.write(document(description(arguments[1])).decode("ascii"))
         return 0
+    if arguments[:1] == ["words"] and len(arguments) == 3:
+        import gensim
+
+        read = gensim.models.KeyedVectors.load_word2vec_format(
+            arguments[2], binary=arguments[1] == "binary", no_header=arguments[1] == "glove")
+        sys.stdout.write(document(vectors_of(read.index_to_key, read.vectors)).decode("ascii"))
+        return 0
     if arguments not in (["write"], ["check"]):
-        print("usage: pretrained.py write | check | describe FILE", file=sys.stderr)
+        print("usage: pretrained.py write | check | describe FILE | words FORMAT FILE", file=sys.stderr)
         return 2
     different = []
     for name, content in goldens():

@@ -106,13 +106,24 @@ public sealed partial class WordVectors
 
     private static WordVectors Load(VectorStream file, WordVectorsFormat format, LoadOptions options)
     {
-        if (format == WordVectorsFormat.Auto) format = FormatDetection.Of(file);
-        return format switch
+        if (format == WordVectorsFormat.Auto)
         {
-            WordVectorsFormat.SafeTensors => WordVectorsContainer.Read(file, options),
-            WordVectorsFormat.Word2VecBinary => RowReader.Read(new Word2VecBinaryFormat(file, options.Words), options),
-            WordVectorsFormat.Word2VecText => RowReader.Read(new Word2VecTextFormat(file, options.Words), options),
-            _ => RowReader.Read(new GloveTextFormat(file, options.Words), options),
-        };
+            if (file.Foreign() is InvalidDataException foreign) throw foreign;
+            format = FormatDetection.Of(file);
+        }
+        try
+        {
+            return format switch
+            {
+                WordVectorsFormat.SafeTensors => WordVectorsContainer.Read(file, options),
+                WordVectorsFormat.Word2VecBinary => RowReader.Read(new Word2VecBinaryFormat(file, options.Words), options),
+                WordVectorsFormat.Word2VecText => RowReader.Read(new Word2VecTextFormat(file, options.Words), options),
+                _ => RowReader.Read(new GloveTextFormat(file, options.Words), options),
+            };
+        }
+        catch (InvalidDataException) when (file.Foreign() is not null)
+        {
+            throw file.Foreign()!;
+        }
     }
 }

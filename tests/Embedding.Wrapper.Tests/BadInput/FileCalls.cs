@@ -48,6 +48,19 @@ public partial class BadInputTests
                 world => TestVectors.Load(world["words.txt"], (WordVectorsFormat)99), "format", "99"),
             Throws<OperationCanceledException>(load, "cancelled",
                 world => WordVectors.Load(world["words.txt"], cancellationToken: new CancellationToken(true))),
+            Throws<ArgumentOutOfRangeException>(load, "no way with words that are not UTF-8",
+                world => TestVectors.Load(world["words.txt"], undecodable: (UndecodableText)3), "undecodable", "3"),
+            Throws<ArgumentException>(load, "a stream that cannot be read", world =>
+            {
+                using var stream = new FileStream(world["new"], FileMode.CreateNew, FileAccess.Write);
+                File.Delete(world["new"]);
+                TestVectors.Load(stream);
+            }, "stream"),
+            Throws<NotSupportedException>(load, "a stream of tensors", world =>
+            {
+                using FileStream stream = File.OpenRead(world["table"]);
+                TestVectors.Load(stream);
+            }, "safetensors"),
             Throws<InvalidDataException>(load, "a file of tensors that are no words", world => TestVectors.Load(world["table"]),
                 "'vectors'"),
 
@@ -76,7 +89,12 @@ public partial class BadInputTests
             {
                 world.Words.Vectors.Dispose();
                 world.Words.Save(world["words.txt"]);
-            }, "vectors"),
+            }, "Vectors"),
+            Throws<ArgumentOutOfRangeException>("WordVectors.Save", "no format, over a file",
+                world => world.Words.Save(world["words.txt"], WordVectorsFormat.Auto), "format"),
+            Throws<InvalidOperationException>("WordVectors.Save", "more vectors than words, over a file",
+                world => Reset(world, zeros(9, 2)).Save(world["words.txt"], WordVectorsFormat.GloveText),
+                "There are 3 words, and Vectors is now [9, 2]"),
             Throws<ArgumentException>("WordVectors.Save", "no path", world => world.Words.Save(""), "path"),
         ];
 

@@ -15,6 +15,8 @@ public class MutatedFilesTests
 {
     private static readonly int Count = int.Parse(Environment.GetEnvironmentVariable("EMBEDDING_WRAPPER_MUTATIONS") ?? "400");
 
+    private static readonly HashSet<string> Only = ["the", "naïve", "日本", "at name@domain.com", "3.14", "\uFFFD"];
+
     private const string Glove = "the 0.1 -0.25 3e-2\nof -1 2.5 0.125\nat name@domain.com 1 2 3\nnaïve 4 5 6\r\n\nthe 7 8 9\n日本 .5 -.5 1E2\n";
 
     /// <summary>Bytes that a mutation inserts: pieces of the formats, and numbers that are hard to handle.</summary>
@@ -50,6 +52,10 @@ public class MutatedFilesTests
     [InlineData("gensim.verified.bin")]
     [InlineData("packed text")]
     [InlineData("packed binary")]
+    [InlineData("undecodable.verified.txt")]
+    [InlineData("undecodable.verified.bin")]
+    [InlineData("bzip2 text")]
+    [InlineData("zip binary")]
     [InlineData("saved")]
     public void WordVectorsGetACleanAnswer(string kind)
     {
@@ -59,12 +65,17 @@ public class MutatedFilesTests
             "glove" => Encoding.UTF8.GetBytes(Glove),
             "packed text" => WordVectorsFormatTests.Pack(Encoding.UTF8.GetBytes(Glove)),
             "packed binary" => WordVectorsFormatTests.Pack(File.ReadAllBytes(TestFolder.Golden("gensim.verified.bin"))),
+            "bzip2 text" => CompressedVectorsTests.Pack("bzip2", Encoding.UTF8.GetBytes(Glove)),
+            "zip binary" => CompressedVectorsTests.Pack("zip", File.ReadAllBytes(TestFolder.Golden("gensim.verified.bin"))),
             "saved" => Saved(folder),
             _ => File.ReadAllBytes(TestFolder.Golden(kind)),
         };
         Try(folder["mutated"], original, kind == "saved", path =>
         {
-            using var vectors = TestVectors.Load(path);
+            // The length of the file chooses the options, so that each kind is tried with each of them.
+            int choice = (int)new FileInfo(path).Length % 6;
+            using var vectors = TestVectors.Load(
+                path, limit: choice > 3 ? 3 : null, undecodable: (UndecodableText)(choice % 3), only: choice == 5 ? Only : null);
             Assert.Equal(vectors.Words.Count, vectors.Vectors.size(0));
             Assert.Equal(vectors.Words.Count, vectors.Words.Distinct().Count());
             if (vectors.Words.Count == 0) return;

@@ -61,6 +61,22 @@ public class PythonTests
         Assert.Equal(File.ReadAllText(TestFolder.Golden("gensim.verified.json")), output);
     }
 
+    [Theory]
+    [InlineData(WordVectorsFormat.GloveText, "glove")]
+    [InlineData(WordVectorsFormat.Word2VecText, "text")]
+    [InlineData(WordVectorsFormat.Word2VecBinary, "binary")]
+    public void GensimReadsEveryFormatThatSaveWrites(WordVectorsFormat format, string name)
+    {
+        Assert.SkipUnless(Run("-c", "import gensim").ExitCode == 0, "python3-gensim is not installed");
+        string path = Path.Combine(AppContext.BaseDirectory, $"words.{name}");
+        using (var vectors = TestVectors.Load(TestFolder.Golden("gensim.verified.bin"))) vectors.Save(path, format);
+
+        (int exitCode, string output) = Run("-B", Path.Combine(Scripts(), "checks", "pretrained.py"), "words", name, path);
+
+        Assert.Equal(0, exitCode);
+        Assert.Equal(File.ReadAllText(TestFolder.Golden("gensim.verified.json")), output);
+    }
+
     private static (int ExitCode, string Output) Run(params string[] arguments)
     {
         try

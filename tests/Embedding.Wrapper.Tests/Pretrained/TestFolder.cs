@@ -40,7 +40,11 @@ internal sealed class TestFolder : IDisposable
 
 internal static class TestVectors
 {
-    public static WordVectors Load(
-        string path, WordVectorsFormat format = WordVectorsFormat.Auto, int? limit = null, IProgress<LoadProgress>? progress = null) =>
-        WordVectors.Load(path, format, limit, progress, TestContext.Current.CancellationToken);
+    public static WordVectors Load(string path, WordVectorsFormat format = WordVectorsFormat.Auto, int? limit = null,
+        IProgress<LoadProgress>? progress = null, UndecodableText undecodable = UndecodableText.Throw, IReadOnlySet<string>? only = null) =>
+        WordVectors.Load(path, format, limit, progress, TestContext.Current.CancellationToken, undecodable, only);
+
+    public static WordVectors Load(Stream stream, WordVectorsFormat format = WordVectorsFormat.Auto, int? limit = null,
+        UndecodableText undecodable = UndecodableText.Throw) =>
+        WordVectors.Load(stream, format, limit, null, TestContext.Current.CancellationToken, undecodable);
 }

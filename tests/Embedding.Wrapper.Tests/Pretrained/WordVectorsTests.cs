@@ -83,6 +83,57 @@ public class WordVectorsTests
         Assert.Empty(vectors.MostSimilar("b"));
     }
 
+    [Fact]
+    public void VectorsWithANaNAreNobodysNeighbours()
+    {
+        using var folder = new TestFolder();
+        using var vectors = TestVectors.Load(folder.Write("small.txt", "a 1 0\nb nan 1\nc 1 1\nd 1 -nan\n"));
+        Assert.Equal(["c"], vectors.MostSimilar("a").Select(pair => pair.Word));
+        Assert.Empty(vectors.MostSimilar("b"));
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    [InlineData(50)]
+    [InlineData(301)]
+    public void TheLengthOfVectorsDoesNotMatter(int width)
+    {
+        // Multiplication by a power of two is exact, so the cosines are those of the vectors before it.
+        using var scope = NewDisposeScope();
+        using var generator = new torch.Generator(17, CPU);
+        using Tensor plain = randn(200, width, generator: generator);
+        string[] words = [.. Enumerable.Range(0, 200).Select(i => $"word{i}")];
+        var indices = words.Select((word, i) => (word, i)).ToDictionary(pair => pair.word, pair => pair.i);
+        using var unscaled = new WordVectors([.. words], indices, plain.clone().DetachFromDisposeScope(), 0, 0);
+        foreach ((int smallest, int largest) in new[] { (-120, -90), (-70, 70), (-120, 120), (90, 122), (-60, -20) })
+        {
+            var random = new Random(3);
+            float[] scales = [.. Enumerable.Range(0, 200).Select(_ => MathF.ScaleB(1, random.Next(smallest, largest)))];
+            Tensor scaled = plain * tensor(scales, device: CPU).unsqueeze(1);
+            using var vectors = new WordVectors([.. words], indices, scaled.DetachFromDisposeScope(), 0, 0);
+            foreach (string word in new[] { "word0", "word77", "word199" })
+            {
+                var expected = unscaled.MostSimilar(word, 199).ToDictionary(pair => pair.Word, pair => pair.Similarity);
+                var actual = vectors.MostSimilar(word, 199);
+                Assert.Equal(199, actual.Count);
+                Assert.All(actual, pair => Assert.Equal(expected[pair.Word], pair.Similarity, 2e-6f));
+            }
+        }
+    }
+
+    [Fact]
+    public void TheSmallestAndTheLargestNumbersHaveCosines()
+    {
+        using var folder = new TestFolder();
+        using var vectors = TestVectors.Load(folder.Write(
+            "small.txt", "tiny 1e-45 0\nhuge 3.4e38 3.4e38\nmixed 3.4e38 1e-45\nminus -1e-45 -1e-45\nzero 0 0\n"));
+        var all = vectors.MostSimilar("tiny");
+        Assert.Equal(["mixed", "huge", "zero", "minus"], all.Select(pair => pair.Word));
+        float[] cosines = [1, MathF.Sqrt(0.5f), 0, -MathF.Sqrt(0.5f)];
+        Assert.All(all.Zip(cosines), pair => Assert.Equal(pair.Second, pair.First.Similarity, 1e-6f));
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
@@ -194,7 +245,7 @@ public class WordVectorsTests
         using var folder = new TestFolder();
         string path = folder.Write("small.txt", Small);
         var vectors = TestVectors.Load(path);
-        Assert.Equal("path", Assert.Throws<ArgumentNullException>(() => TestVectors.Load(null!)).ParamName);
+        Assert.Equal("path", Assert.Throws<ArgumentNullException>(() => TestVectors.Load((string)null!)).ParamName);
         Assert.Equal("limit", Assert.Throws<ArgumentOutOfRangeException>(() => TestVectors.Load(path, limit: -1)).ParamName);
         Assert.Equal("format", Assert.Throws<ArgumentOutOfRangeException>(() => TestVectors.Load(path, (WordVectorsFormat)9)).ParamName);
         Assert.Throws<FileNotFoundException>(() => TestVectors.Load(folder["none"]));
@@ -202,12 +253,14 @@ public class WordVectorsTests
         Assert.Equal("word", Assert.Throws<ArgumentNullException>(() => vectors.MostSimilar(null!)).ParamName);
         Assert.Equal("count", Assert.Throws<ArgumentOutOfRangeException>(() => vectors.MostSimilar("north", -1)).ParamName);
         Assert.Contains("'North'", Assert.Throws<KeyNotFoundException>(() => vectors.MostSimilar("North")).Message);
+        Assert.Equal("undecodable", Assert.Throws<ArgumentOutOfRangeException>(() => TestVectors.Load(path, undecodable: (UndecodableText)9)).ParamName);
         Assert.Equal("path", Assert.Throws<ArgumentNullException>(() => vectors.Save(null!)).ParamName);
         Assert.Equal("paddingIdx", Assert.Throws<ArgumentOutOfRangeException>(() => vectors.ToEmbedding(paddingIdx: 6)).ParamName);
         vectors.Dispose();
         Assert.Throws<ObjectDisposedException>(() => vectors.Words);
         Assert.Throws<ObjectDisposedException>(() => vectors.Vectors);
         Assert.Throws<ObjectDisposedException>(() => vectors.DuplicateCount);
+        Assert.Throws<ObjectDisposedException>(() => vectors.SkippedCount);
         Assert.Throws<ObjectDisposedException>(() => vectors.TryGetIndex("north", out _));
         Assert.Throws<ObjectDisposedException>(() => vectors.MostSimilar("north"));
         Assert.Throws<ObjectDisposedException>(() => vectors.ToEmbedding());

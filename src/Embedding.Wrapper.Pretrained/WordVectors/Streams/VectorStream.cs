@@ -25,6 +25,7 @@ internal sealed class VectorStream : IDisposable
         try
         {
             _compression = CompressionOf(source.Peek(10));
+            if (_compression == "zip" && ForeignFormat.Of(source.Peek(ForeignFormat.StartLength)) is string what) throw Foreign(what);
             try
             {
                 _content = Decompress();
@@ -91,6 +92,14 @@ internal sealed class VectorStream : IDisposable
         return taken;
     }
 
+    /// <summary>If the content has a format that is not read here: an exception that says which.</summary>
+    public InvalidDataException? Foreign()
+    {
+        ReadOnlySpan<byte> start = Start[..Math.Min(Start.Length, ForeignFormat.StartLength)];
+        string? what = ForeignFormat.Of(start) ?? (IsCompressed ? ForeignFormat.Packed(start) : null);
+        return what is null ? null : Foreign(what);
+    }
+
     public void Dispose()
     {
         _content.Dispose();
@@ -137,6 +146,8 @@ internal sealed class VectorStream : IDisposable
     /// <summary>Whether a decompressor threw an exception because of the data. The source throws exceptions of its own.</summary>
     private bool IsDamage(Exception error) =>
         _compression is not null && !_source.Failed && error is InvalidDataException or EndOfStreamException or ArgumentException;
+
+    private InvalidDataException Foreign(string what) => FileFault.AtByte(Name, 0, $"this is {what}.");
 
     private InvalidDataException Damaged(Exception error) =>
         FileFault.AtByte(Name, _source.BytesRead, $"the {_compression} data cannot be read. {error.Message}", error);
