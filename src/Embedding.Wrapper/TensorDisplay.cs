@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Text;
 using TorchSharp;
 using TorchSharp.Modules;
@@ -12,6 +13,9 @@ public static partial class TensorDisplay
     private const int LineWidth = 80;
     private const int Threshold = 1000;
     private const int EdgeItems = 3;
+
+    // Python's recursion limit, at which PyTorch's print fails: each dimension is a call in a call.
+    private const int MostDimensions = 1000;
 
     private const string Prefix = "tensor(";
 
@@ -36,11 +40,13 @@ public static partial class TensorDisplay
     /// <returns>One or more lines, without a line end after the last.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="tensor"/> is null.</exception>
     /// <exception cref="ObjectDisposedException"><paramref name="tensor"/> is disposed.</exception>
-    /// <exception cref="NotSupportedException">The dtype is one of the quantized ones.</exception>
+    /// <exception cref="NotSupportedException">The dtype is one of the quantized ones, or there are more than 1000 dimensions.</exception>
     public static string Repr(this Tensor tensor)
     {
         Guard.ThrowIfNullOrDisposed(tensor);
         if (PythonText.DtypeName(tensor.dtype) is null) throw new NotSupportedException($"Repr shows no tensors of dtype {tensor.dtype}.");
+        if (tensor.dim() > MostDimensions)
+            throw new NotSupportedException($"The tensor has {tensor.dim()} dimensions, and {MostDimensions} is the limit of a text.");
         using DisposeScope scope = NewDisposeScope();
         Tensor data = tensor.detach();
         bool sparse = data.is_sparse;
@@ -129,6 +135,7 @@ public static partial class TensorDisplay
 
         void Block(int dim, int indent)
         {
+            RuntimeHelpers.EnsureSufficientExecutionStack(); // an exception, where a thread has a small stack
             if (dim == shape.Length)
             {
                 text.Append(items[next++]);
