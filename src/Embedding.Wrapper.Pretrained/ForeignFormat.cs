@@ -8,7 +8,7 @@ namespace EmbeddingWrapper.Pretrained;
 /// Recognises files of other formats by their first bytes, so that a message can say what a file is. A word of a text file may be
 /// called <c>PAR1</c>, <c>GGUF</c> or <c>&lt;html&gt;</c>: where a signature is printable text, the bytes after it are checked too.
 /// </summary>
-internal static partial class ForeignFormat
+internal static class ForeignFormat
 {
     /// <summary>How many bytes of a file to look at: a header of tar has 512. Fewer are enough if the file has no more.</summary>
     public const int StartLength = 1024;
@@ -34,6 +34,14 @@ internal static partial class ForeignFormat
         ([.. "version https://git-lfs.github.com/spec/"u8], "a Git LFS pointer, not the file itself: git lfs pull fetches it"),
         ([.. "version https://hawser.github.com/spec/"u8], "a Git LFS pointer, not the file itself: git lfs pull fetches it"),
     ];
+
+    private static readonly Regex EntryOfPyTorch = new(
+        @"\.pkl$|/(version|byteorder|\.format_version|\.storage_alignment|\.data/serialization_id|data/\d+)$|^[^/]*/code/");
+
+    // A tag is followed by another tag. In a row of numbers it is not.
+    private static readonly Regex StartOfPage = new(
+        @"^\s*(<!--.*?-->\s*)*(<!doctype\s+html|<\?xml\s+version=|<(html|head|body|script)(\s[^<>]*)?>\s*<)",
+        RegexOptions.IgnoreCase | RegexOptions.Singleline | RegexOptions.CultureInvariant);
 
     /// <summary>The format, if it is one that this library does not read.</summary>
     /// <param name="start">The first <see cref="StartLength"/> bytes of the file, or of what is packed in it.</param>
@@ -84,7 +92,7 @@ internal static partial class ForeignFormat
         int end = Math.Min(start.Length, name + BinaryPrimitives.ReadUInt16LittleEndian(start[nameLength..]));
         string first = Encoding.Latin1.GetString(start[name..end]);
         if (first.EndsWith(".npy", StringComparison.Ordinal)) return $"an archive of numpy arrays (.npz): {InPython}";
-        return EntryOfPyTorch().IsMatch(first) ? $"a PyTorch file (.pt, .pth, .ckpt; a zip archive with a pickle): {WithPyTorch}" : null;
+        return EntryOfPyTorch.IsMatch(first) ? $"a PyTorch file (.pt, .pth, .ckpt; a zip archive with a pickle): {WithPyTorch}" : null;
     }
 
     /// <summary>A pickle starts with its protocol. Protocols 0 and 1 have no signature; of them these are the usual starts.</summary>
@@ -95,7 +103,7 @@ internal static partial class ForeignFormat
     private static bool IsPage(ReadOnlySpan<byte> start)
     {
         if (start.StartsWith<byte>([0xEF, 0xBB, 0xBF])) start = start[3..];
-        return StartOfPage().IsMatch(Encoding.Latin1.GetString(start[..Math.Min(start.Length, StartLength)]));
+        return StartOfPage.IsMatch(Encoding.Latin1.GetString(start[..Math.Min(start.Length, StartLength)]));
     }
 
     /// <summary>The header of tar holds the sum of its bytes. The text "ustar" in it is newer than the format, and may be a word.</summary>
@@ -169,12 +177,4 @@ internal static partial class ForeignFormat
         }
         return pairs >= 8 && (low == 0 && high > pairs / 3 || high == 0 && low > pairs / 3);
     }
-
-    [GeneratedRegex(@"\.pkl$|/(version|byteorder|\.format_version|\.storage_alignment|\.data/serialization_id|data/\d+)$|^[^/]*/code/")]
-    private static partial Regex EntryOfPyTorch();
-
-    /// <summary>A tag is followed by another one: in a row of numbers it is not.</summary>
-    [GeneratedRegex(@"^\s*(<!--.*?-->\s*)*(<!doctype\s+html|<\?xml\s+version=|<(html|head|body|script)(\s[^<>]*)?>\s*<)",
-        RegexOptions.IgnoreCase | RegexOptions.Singleline | RegexOptions.CultureInvariant)]
-    private static partial Regex StartOfPage();
 }

@@ -290,6 +290,8 @@ public sealed partial class SafeTensorsFile : IDisposable
         start = start[..RegularFile.Read(file, start, 0)];
         if (start.Length > jsonStart && start[jsonStart] == '{') return null;
         string? what = ForeignFormat.Of(start) ?? ForeignFormat.Packed(start);
+        if (what is null && start.Length > 8 && !start.ContainsAnyInRange<byte>(0, 8) && !start.ContainsAnyInRange<byte>(0xF5, 0xFF))
+            what = "text; WordVectors.Load reads vectors of words";
         return what is null ? null : FileFault.AtByte(path, 0, $"this is {what}.").Message;
     }
 }

@@ -88,6 +88,8 @@ public class MutatedFilesTests
     [Theory]
     [InlineData("everything.verified.safetensors")]
     [InlineData("others.verified.safetensors")]
+    [InlineData("tied.verified.safetensors")]
+    [InlineData("no metadata")]
     [InlineData("sharded.safetensors.index.verified.json")]
     public void SafeTensorsGetACleanAnswer(string kind)
     {
@@ -98,7 +100,12 @@ public class MutatedFilesTests
             string name = $"sharded-0000{shard}-of-00002.verified.safetensors";
             folder.Write(name, File.ReadAllBytes(TestFolder.Golden(name)));
         }
-        Try(folder[isIndex ? "mutated.json" : "mutated"], File.ReadAllBytes(TestFolder.Golden(kind)), !isIndex, path =>
+        byte[] original = kind == "no metadata"
+            ? SafeTensorsFileTests.Header(
+                """{"__metadata__":null,"a":{"dtype":"I16","shape":[2,1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[0,3],"data_offsets":[4,4]}}""",
+                [1, 2, 3, 4])
+            : File.ReadAllBytes(TestFolder.Golden(kind));
+        Try(folder[isIndex ? "mutated.json" : "mutated"], original, !isIndex, path =>
         {
             using var file = SafeTensorsFile.Open(path);
             foreach (string name in file.Names)

@@ -39,6 +39,34 @@ public class PythonTests
     }
 
     [Fact]
+    public void PythonLoadsAModelWithTiedTensors()
+    {
+        Assert.SkipUnless(Run("-c", "import safetensors, torch").ExitCode == 0, "python3-safetensors is not installed");
+        string path = Path.Combine(AppContext.BaseDirectory, "tied.safetensors");
+        using (Tensor table = Table(5, 3), other = Table(5, 3).add_(1))
+        {
+            SafeTensorsFile.Save(path, new Dictionary<string, Tensor>
+            {
+                ["head.weight"] = table, ["embed.weight"] = table, ["second.weight"] = table.view(5, 3), ["other.weight"] = other,
+            });
+        }
+        (int exitCode, string output) = Run("-c", """
+            import sys, torch
+            from safetensors.torch import load_model
+            class Tied(torch.nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.second, self.embed, self.head, self.other = (torch.nn.Embedding(5, 3) for _ in range(4))
+                    self.second.weight = self.head.weight = self.embed.weight
+            model = Tied()
+            print(load_model(model, sys.argv[1]))
+            print(model.head.weight is model.embed.weight, model.head.weight[4, 2].item(), model.other.weight[4, 2].item())
+            """, path);
+        Assert.Equal(0, exitCode);
+        Assert.Equal("(set(), [])\nTrue 14.0 15.0\n", output);
+    }
+
+    [Fact]
     public void PythonReadsSavedWordVectors()
     {
         Assert.SkipUnless(Run("-c", "import safetensors, torch").ExitCode == 0, "python3-safetensors is not installed");

@@ -186,6 +186,9 @@ public class SafeTensorsFaultTests
     }
 
     [Fact]
+    public void TextIsNamed() => AssertFault(Encoding.UTF8.GetBytes("日本 0.1 0.2\n"), 0, "this is text; WordVectors.Load reads vectors of words.");
+
+    [Fact]
     public void AnIndexThatNamesAnAbsurdFileIsRefusedShortly()
     {
         using var folder = new TestFolder();
