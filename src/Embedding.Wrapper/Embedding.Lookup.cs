@@ -1,19 +1,23 @@
+using System.Buffers;
 using System.Numerics;
 using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 using EmbeddingWrapper.Native;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace EmbeddingWrapper;
 
+// Look-ups by plain numbers.
 public partial class Embedding
 {
-    private volatile RowCopy? _rows; // of the weight as it was at the last look-up into a span
+    /// <summary>More indices than this are copied to a pooled array instead of the stack.</summary>
+    private const int IndicesOnStack = 256;
 
     /// <summary>Looks rows up by plain numbers: <c>embedding.Lookup(3, 1, 4)</c>.</summary>
-    /// <param name="indices">Row numbers, each from 0 to the number of rows - 1. None gives an empty tensor.</param>
-    /// <returns><c>[n, D]</c>, with gradients, as <see cref="forward"/> gives it. The caller disposes it.</returns>
+    /// <param name="indices">Row numbers, each from 0 to the number of rows - 1. Without any the result is an empty tensor.</param>
+    /// <returns>
+    /// <c>[n, D]</c>, with gradients: the result of <see cref="forward"/>, a derived class's own included. The caller disposes it.
+    /// </returns>
     /// <exception cref="ArgumentOutOfRangeException">An index is outside the table.</exception>
     /// <exception cref="ObjectDisposedException">The layer or its weight is disposed.</exception>
     public Tensor Lookup(params ReadOnlySpan<long> indices)
@@ -23,16 +27,16 @@ public partial class Embedding
     }
 
     /// <summary>
-    /// Copies rows of a table on the CPU into memory of the caller's: no tensor, no gradients. With <see cref="MaxNorm"/>, or a
-    /// table that is not contiguous, it takes the way of <see cref="forward"/> and gives what that gives.
+    /// Copies rows of a table on the CPU into memory of the caller: no tensor, no gradients. With <see cref="MaxNorm"/>, or if the
+    /// table is not contiguous, libtorch looks the rows up, with the result of this class's <see cref="forward"/>.
     /// </summary>
     /// <remarks>
-    /// A weight that is assigned, moved, converted or given other memory is followed. One whose shape is changed in place over the same
-    /// memory (<c>transpose_</c>) is not: to ask for the shape would take longer than to copy a row. Assign another parameter instead.
+    /// The rows are those of the table. A derived class's own <see cref="forward"/> is not called, and neither are the hooks of
+    /// <c>call</c>. The indices are read once: if another thread writes to them during the call, each row is still one of the table.
     /// </remarks>
     /// <typeparam name="T">
-    /// The element type of the table: <see cref="float"/>, <see cref="double"/>, <see cref="Half"/>, <see cref="BFloat16"/>, or for
-    /// integer tables theirs.
+    /// The element type of the table: <see cref="float"/>, <see cref="double"/>, <see cref="Half"/>, <see cref="BFloat16"/>, or the
+    /// element type of an integer table.
     /// </typeparam>
     /// <param name="indices">Row numbers, each from 0 to the number of rows - 1.</param>
     /// <param name="destination">Receives <c>indices.Length * D</c> numbers, row after row. Its length must be exactly that.</param>
@@ -47,7 +51,8 @@ public partial class Embedding
     /// <inheritdoc cref="Lookup{T}(ReadOnlySpan{long}, Span{T})"/>
     public void Lookup<T>(ReadOnlySpan<int> indices, Span<T> destination) where T : unmanaged => CopyRows(indices, destination);
 
-    private void CopyRows<TIndex, T>(ReadOnlySpan<TIndex> indices, Span<T> destination)
+    [SkipLocalsInit]
+    private unsafe void CopyRows<TIndex, T>(ReadOnlySpan<TIndex> indices, Span<T> destination)
         where TIndex : unmanaged, IBinaryInteger<TIndex>
         where T : unmanaged
     {
@@ -56,53 +61,73 @@ public partial class Embedding
         using (_native.Gate.Enter())
         {
             Tensor weight = _native.Weight;
-            RowCopy rows = _rows is { } known && known.IsStillAt(weight) ? known : _rows = RowCopy.Of(weight, MaxNorm is null);
-            Check(rows, indices, destination);
-            if (rows.IsDirect)
-            {
-                rows.Copy(indices, destination);
-                return;
-            }
+            byte* table = TensorMemory.PlainTable(weight, out long rows, out long width, out ScalarType dtype);
+            if (table == null) (rows, width, dtype) = TableOnCpu(weight);
+            ThrowIfUnfit<TIndex, T>(indices, destination, width, dtype);
+
+            long[]? pooled = indices.Length <= IndicesOnStack ? null : ArrayPool<long>.Shared.Rent(indices.Length);
+            Span<long> copy = (pooled ?? stackalloc long[IndicesOnStack])[..indices.Length];
+            CopyChecked(indices, copy, rows);
+            if (table == null || MaxNorm is not null) CopyThroughLibtorch(copy, destination);
+            else RowCopy.Copy(table, rows, width, copy, destination);
+            if (pooled is not null) ArrayPool<long>.Shared.Return(pooled);
         }
-        LookupThroughForward(indices, destination);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)] // 3 of 20 ns
-    private static void Check<TIndex, T>(RowCopy rows, ReadOnlySpan<TIndex> indices, Span<T> destination)
-        where TIndex : unmanaged, IBinaryInteger<TIndex>
+    /// <exception cref="InvalidOperationException">The table is not on the CPU, not 2-D, or sparse.</exception>
+    private static (long Rows, long Width, ScalarType Dtype) TableOnCpu(Tensor table)
+    {
+        if (table.device_type != DeviceType.CPU)
+            throw new InvalidOperationException($"Lookup into a span reads a table on the CPU, and this one is on {table.device}.");
+        if (table.dim() != 2) throw new InvalidOperationException($"'weight' must be 2-D, and it has {table.dim()} dimensions.");
+        if (table.is_sparse) throw new InvalidOperationException("Lookup into a span reads a dense table, and this one is sparse.");
+        return (table.size(0), table.size(1), table.dtype);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static unsafe void ThrowIfUnfit<TIndex, T>(ReadOnlySpan<TIndex> indices, Span<T> destination, long width, ScalarType dtype)
+        where TIndex : unmanaged
         where T : unmanaged
     {
-        if (rows.Dtype != ElementType<T>())
-            throw new ArgumentException($"The table holds {rows.Dtype}, and the destination {typeof(T).Name}.", nameof(destination));
-        if (destination.Length != indices.Length * rows.Width)
+        if (dtype != ElementType<T>())
+            throw new ArgumentException($"The table holds {dtype}, and the destination {typeof(T).Name}.", nameof(destination));
+        if (destination.Length != (Int128)indices.Length * width) // a view may be wider than a 64-bit product can say
         {
             throw new ArgumentException(
-                $"{indices.Length} rows of {rows.Width} are {indices.Length * rows.Width} elements, and the destination has {destination.Length}.",
+                $"{indices.Length} rows of {width} are {(Int128)indices.Length * width} elements, and the destination has {destination.Length}.",
                 nameof(destination));
         }
+        fixed (TIndex* memory = indices)
+        fixed (T* target = destination)
+            RowCopy.ThrowIfOverlapping(memory, (long)indices.Length * sizeof(TIndex), target, (long)destination.Length * sizeof(T), "the indices");
+    }
+
+    /// <summary>Copies the indices and checks the copy: another thread may write to the caller's.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void CopyChecked<TIndex>(ReadOnlySpan<TIndex> indices, Span<long> copy, long rows)
+        where TIndex : unmanaged, IBinaryInteger<TIndex>
+    {
         for (int i = 0; i < indices.Length; i++)
         {
-            if (ulong.CreateTruncating(indices[i]) >= (ulong)rows.Count)
-                throw Guard.IndexOutOfRange(long.CreateTruncating(indices[i]), $"[{i}]", rows.Count, nameof(indices));
+            long index = long.CreateTruncating(indices[i]);
+            copy[i] = index;
+            if ((ulong)index >= (ulong)rows) throw Guard.IndexOutOfRange(index, $"[{i}]", rows, nameof(indices));
         }
     }
 
-    private void LookupThroughForward<TIndex, T>(ReadOnlySpan<TIndex> indices, Span<T> destination)
-        where TIndex : unmanaged, IBinaryInteger<TIndex>
-        where T : unmanaged
+    private unsafe void CopyThroughLibtorch<T>(ReadOnlySpan<long> indices, Span<T> destination) where T : unmanaged
     {
         using var grad = no_grad();
         using Tensor input = ToTensor(indices);
-        using Tensor output = forward(input);
-        MemoryMarshal.Cast<byte, T>(output.bytes).CopyTo(destination);
+        using Tensor output = LookUpRows(input);
+        long bytes = (long)destination.Length * sizeof(T);
+        fixed (T* target = destination) Buffer.MemoryCopy(TensorMemory.Address<byte>(output), target, bytes, bytes);
     }
 
-    private Tensor ToTensor<TIndex>(ReadOnlySpan<TIndex> indices) where TIndex : unmanaged, IBinaryInteger<TIndex>
+    private Tensor ToTensor(ReadOnlySpan<long> indices)
     {
-        var copy = new long[indices.Length];
-        for (int i = 0; i < copy.Length; i++) copy[i] = long.CreateTruncating(indices[i]);
         using ReadGate.Reading life = _gate.Enter(), memory = _native.Gate.Enter();
-        return tensor(copy, device: _native.Weight.device);
+        return tensor(indices.ToArray(), device: _native.Weight.device);
     }
 
     private static ScalarType? ElementType<T>() => default(T) switch

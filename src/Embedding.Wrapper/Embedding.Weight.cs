@@ -65,7 +65,6 @@ public partial class Embedding
 
     private void FollowWeight()
     {
-        _rows = null;
         ConditionallyRegisterParameter(WeightName, _native.Parameter);
         _deviceType = _native.Weight.device_type;
         _deviceIndex = _native.Weight.device_index;

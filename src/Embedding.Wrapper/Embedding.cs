@@ -220,7 +220,9 @@ public partial class Embedding : nn.Module<Tensor, Tensor>
     /// <exception cref="InvalidOperationException">libtorch refused for another reason. Example: the assigned weight is not 2-D.</exception>
     /// <exception cref="ObjectDisposedException">The layer, its weight or <paramref name="input"/> is disposed.</exception>
     /// <exception cref="OutOfMemoryException">There is no memory for the result.</exception>
-    public override Tensor forward(Tensor input)
+    public override Tensor forward(Tensor input) => LookUpRows(input);
+
+    private Tensor LookUpRows(Tensor input) // what a derived class cannot override
     {
         Guard.ThrowIfNullOrDisposed(input);
         ThrowIfDisposed();

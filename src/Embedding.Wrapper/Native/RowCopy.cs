@@ -1,97 +1,58 @@
-using System.Numerics;
 using System.Runtime.Intrinsics.X86;
-using TorchSharp;
-using static TorchSharp.torch;
 
 namespace EmbeddingWrapper.Native;
 
-/// <summary>
-/// Copies rows out of a table in the CPU's memory. What it knows of the table it asks once: each question to TorchSharp costs more than
-/// a short row.
-/// </summary>
-internal sealed unsafe class RowCopy
+/// <summary>Copies rows out of a table in the CPU's memory.</summary>
+internal static unsafe class RowCopy
 {
     private const int CacheLine = 64;
 
-    /// <summary>How far ahead rows are fetched: random rows of a large table are in no cache.</summary>
+    /// <summary>How many rows ahead are prefetched: random rows of a large table are in no cache.</summary>
     private const int RowsAhead = 16;
 
-    /// <summary>Tables smaller than this stay in a cache by themselves.</summary>
+    /// <summary>Tables smaller than this stay in a cache without prefetching.</summary>
     private const long LargeTable = 1 << 20;
 
-    private readonly byte* _address;
-    private readonly long _rowBytes;
-
-    private RowCopy(Tensor table, bool direct)
+    /// <summary>Copies one row after the other. The caller has checked the indices and the length of the destination.</summary>
+    /// <exception cref="ArgumentException">The destination overlaps the table.</exception>
+    public static void Copy<T>(byte* table, long rows, long width, ReadOnlySpan<long> indices, Span<T> destination) where T : unmanaged
     {
-        (Count, Width, Dtype) = (table.size(0), table.size(1), table.dtype);
-        _rowBytes = Width * table.ElementSize;
-        IsDirect = direct && table.is_contiguous() && !table.is_neg() && !table.has_names(); // libtorch negates on the way, refuses names
-        if (IsDirect) _address = TensorMemory.Address<byte>(table);
-    }
-
-    public long Count { get; }
-
-    public long Width { get; }
-
-    public ScalarType Dtype { get; }
-
-    /// <summary>Whether the rows can be copied from memory; otherwise they are looked up by libtorch.</summary>
-    public bool IsDirect { get; }
-
-    /// <exception cref="InvalidOperationException">The table is not on the CPU, not 2-D, or sparse.</exception>
-    public static RowCopy Of(Tensor table, bool direct)
-    {
-        if (table.device_type != DeviceType.CPU)
-            throw new InvalidOperationException($"Lookup into a span reads a table on the CPU, and this one is on {table.device}.");
-        if (table.dim() != 2) throw new InvalidOperationException($"'weight' must be 2-D, and it has {table.dim()} dimensions.");
-        if (table.is_sparse) throw new InvalidOperationException("Lookup into a span reads a dense table, and this one is sparse.");
-        return new RowCopy(table, direct);
-    }
-
-    /// <summary>Whether the table has not been moved since.</summary>
-    public bool IsStillAt(Tensor table) => IsDirect && TensorMemory.Address<byte>(table) == _address;
-
-    /// <summary>Copies one row after the other. Lengths and indices are the caller's to check.</summary>
-    /// <exception cref="ArgumentException">The destination overlaps what is read: the table, or the indices, which were checked before.</exception>
-    public void Copy<TIndex, T>(ReadOnlySpan<TIndex> indices, Span<T> destination)
-        where TIndex : unmanaged, IBinaryInteger<TIndex>
-        where T : unmanaged
-    {
-        int count = indices.Length, threads = ParallelRows.Threads(count * _rowBytes);
-        fixed (TIndex* index = indices)
+        long rowBytes = width * sizeof(T), tableBytes = rows * rowBytes;
+        fixed (long* index = indices)
         fixed (T* target = destination)
         {
-            long bytes = count * _rowBytes;
-            if (Overlap(_address, Count * _rowBytes, target, bytes)) throw Overlaps("the table", nameof(destination));
-            if (Overlap(index, (long)count * sizeof(TIndex), target, bytes)) throw Overlaps("the indices", nameof(destination));
-            if (threads == 1) CopyPart(index, count, (byte*)target);
-            else CopyShared(threads, index, count, (byte*)target);
+            long bytes = (long)destination.Length * sizeof(T);
+            ThrowIfOverlapping(table, tableBytes, target, bytes, "the table");
+            bool prefetch = Sse.IsSupported && tableBytes > LargeTable;
+            int threads = ParallelRows.Threads(bytes);
+            if (threads == 1) CopyPart(table, rowBytes, prefetch, index, indices.Length, (byte*)target);
+            else CopyShared(threads, table, rowBytes, prefetch, index, indices.Length, (byte*)target);
         }
     }
 
-    private static bool Overlap(void* a, long aBytes, void* b, long bBytes) => (byte*)a < (byte*)b + bBytes && (byte*)b < (byte*)a + aBytes;
-
-    private static ArgumentException Overlaps(string what, string destination) =>
-        new($"The destination overlaps the memory of {what}.", destination);
-
-    // Apart, so that a short look-up does not allocate the closure.
-    private void CopyShared<TIndex>(int threads, TIndex* indices, int count, byte* target) where TIndex : unmanaged, IBinaryInteger<TIndex> =>
-        ParallelRows.Run(threads, count, (start, end) => CopyPart(indices + start, (int)(end - start), target + (start * _rowBytes)));
-
-    private void CopyPart<TIndex>(TIndex* indices, int count, byte* target) where TIndex : unmanaged, IBinaryInteger<TIndex>
+    /// <exception cref="ArgumentException">The two overlap.</exception>
+    public static void ThrowIfOverlapping(void* memory, long bytes, void* destination, long destinationBytes, string what)
     {
-        long rowBytes = _rowBytes;
-        bool ahead = Sse.IsSupported && Count * rowBytes > LargeTable;
+        if (destinationBytes == 0) return;
+        if ((byte*)memory >= (byte*)destination + destinationBytes || (byte*)destination >= (byte*)memory + bytes) return;
+        throw new ArgumentException($"The destination overlaps the memory of {what}.", nameof(destination));
+    }
+
+    // A method of its own, so that a short look-up does not allocate the closure.
+    private static void CopyShared(int threads, byte* table, long rowBytes, bool prefetch, long* indices, int count, byte* target) =>
+        ParallelRows.Run(threads, count, (start, end) =>
+            CopyPart(table, rowBytes, prefetch, indices + start, (int)(end - start), target + (start * rowBytes)));
+
+    private static void CopyPart(byte* table, long rowBytes, bool prefetch, long* indices, int count, byte* target)
+    {
         for (int i = 0; i < count; i++, target += rowBytes)
         {
-            if (ahead && i + RowsAhead < count)
+            if (prefetch && i + RowsAhead < count)
             {
-                byte* next = _address + (long.CreateTruncating(indices[i + RowsAhead]) * rowBytes);
+                byte* next = table + (indices[i + RowsAhead] * rowBytes);
                 for (long line = 0; line < rowBytes; line += CacheLine) Sse.Prefetch0(next + line);
             }
-            byte* row = _address + (long.CreateTruncating(indices[i]) * rowBytes);
-            Buffer.MemoryCopy(row, target, rowBytes, rowBytes);
+            Buffer.MemoryCopy(table + (indices[i] * rowBytes), target, rowBytes, rowBytes);
         }
     }
 }

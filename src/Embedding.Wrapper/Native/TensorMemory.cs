@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace EmbeddingWrapper.Native;
@@ -7,7 +8,7 @@ namespace EmbeddingWrapper.Native;
 internal static unsafe class TensorMemory
 {
     /// <summary>
-    /// The address of the first element of a contiguous tensor on the CPU. It is good while the tensor lives and is not moved.
+    /// The address of the first element of a contiguous tensor on the CPU. It is valid while the tensor lives and gets no other memory.
     /// </summary>
     /// <remarks>TorchSharp exposes memory only as spans, which are limited to 2 GiB and cost six native calls to get.</remarks>
     /// <exception cref="ExternalException">The tensor has no such memory: a sparse one, for instance.</exception>
@@ -19,8 +20,25 @@ internal static unsafe class TensorMemory
     }
 
     /// <summary>
-    /// A number that all handles of one tensor of libtorch have in common, and no other tensor that lives. TorchSharp's handle points to
-    /// an <c>at::Tensor</c>, whose only field points to the tensor itself.
+    /// The address, if the tensor is a table whose rows can be read from memory as they are; otherwise null. The table is 2-D, contiguous,
+    /// on the CPU, neither negated lazily nor with names (which libtorch's look-up refuses).
+    /// </summary>
+    /// <remarks>Nine native calls of 2 to 3 ns. TorchSharp's own properties would take 10 ns each.</remarks>
+    public static byte* PlainTable(Tensor tensor, out long rows, out long width, out ScalarType dtype)
+    {
+        nint handle = tensor.Handle;
+        (rows, width, dtype) = (0, 0, default);
+        if (THSTensor_device_type(handle) != (int)DeviceType.CPU || THSTensor_ndimension(handle) != 2) return null;
+        if (THSTensor_is_contiguous(handle) == 0 || THSTensor_is_neg(handle) != 0 || THSTensor_has_names(handle) != 0) return null;
+        rows = THSTensor_size(handle, 0);
+        width = THSTensor_size(handle, 1);
+        dtype = (ScalarType)THSTensor_type(handle);
+        return (byte*)THSTensor_data(handle);
+    }
+
+    /// <summary>
+    /// A number that all handles of one tensor of libtorch have in common, and that no other live tensor has. TorchSharp's handle points
+    /// to an <c>at::Tensor</c>, whose only field points to the tensor itself.
     /// </summary>
     public static nint Identity(Tensor tensor)
     {
@@ -42,7 +60,28 @@ internal static unsafe class TensorMemory
         none.zero_();
     }
 
-    // Safe without a transition: it reads a field.
+    // Safe without a transition: each reads a field.
     [DllImport("LibTorchSharp"), SuppressGCTransition]
     private static extern nint THSTensor_data(nint tensor);
+
+    [DllImport("LibTorchSharp"), SuppressGCTransition]
+    private static extern int THSTensor_device_type(nint tensor);
+
+    [DllImport("LibTorchSharp"), SuppressGCTransition]
+    private static extern long THSTensor_ndimension(nint tensor);
+
+    [DllImport("LibTorchSharp"), SuppressGCTransition]
+    private static extern long THSTensor_size(nint tensor, long dimension);
+
+    [DllImport("LibTorchSharp"), SuppressGCTransition]
+    private static extern sbyte THSTensor_type(nint tensor);
+
+    [DllImport("LibTorchSharp"), SuppressGCTransition]
+    private static extern byte THSTensor_is_contiguous(nint tensor);
+
+    [DllImport("LibTorchSharp"), SuppressGCTransition]
+    private static extern long THSTensor_is_neg(nint tensor);
+
+    [DllImport("LibTorchSharp"), SuppressGCTransition]
+    private static extern byte THSTensor_has_names(nint tensor);
 }
