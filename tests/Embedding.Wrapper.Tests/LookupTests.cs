@@ -159,6 +159,125 @@ public class LookupTests
     }
 
     [Fact]
+    public void AShapeThatIsChangedInPlaceOverTheSameMemoryIsFollowed()
+    {
+        using Tensor table = Table(4, 3);
+        using var embedding = Embedding.FromPretrained(table);
+        float[] three = new float[3], four = new float[4], twelve = new float[12];
+        embedding.Lookup([3], three.AsSpan());
+        Assert.Equal([9f, 10f, 11f], three);
+
+        embedding.Weight.transpose_(0, 1);
+        embedding.Lookup([2], four.AsSpan());
+        Assert.Equal([2f, 5f, 8f, 11f], four);
+        Assert.Throws<ArgumentOutOfRangeException>(() => embedding.Lookup([3], four.AsSpan()));
+        embedding.Weight.transpose_(0, 1);
+        embedding.Lookup([3], three.AsSpan());
+        Assert.Equal([9f, 10f, 11f], three);
+
+        using Tensor fewer = table.narrow(0, 0, 2), longer = table.view(1, 12), flat = table.view(12);
+        using var grad = no_grad();
+        embedding.Weight.set_(fewer);
+        Assert.Throws<ArgumentOutOfRangeException>(() => embedding.Lookup([3], three.AsSpan()));
+        embedding.Weight.set_(longer);
+        embedding.Lookup([0], twelve.AsSpan());
+        Assert.Equal(11f, twelve[11]);
+        embedding.Weight.set_(flat);
+        Assert.Throws<InvalidOperationException>(() => embedding.Lookup([3], three.AsSpan()));
+    }
+
+    [Fact]
+    public void ASquareTableThatIsTransposedInPlaceIsReadThroughItsStrides()
+    {
+        using Tensor table = Table(2, 2);
+        using var embedding = Embedding.FromPretrained(table);
+        var row = new float[2];
+        embedding.Lookup([1], row.AsSpan());
+
+        embedding.Weight.transpose_(0, 1);
+        embedding.Lookup([1], row.AsSpan());
+
+        Assert.Equal([1f, 3f], row);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void ATiedLayerThatConvertsIsFollowed(bool sameObject)
+    {
+        using Embedding first = new(4, 3), second = new(4, 3);
+        using var linear = nn.Linear(3, 4);
+        linear.weight = first.Weight;
+        second.Weight = sameObject ? first.Weight : linear.weight!;
+        var row = new float[3];
+        second.Lookup([1], row.AsSpan());
+
+        first.to(float64);
+
+        var error = Assert.Throws<ArgumentException>(() => second.Lookup([1], row.AsSpan()));
+        Assert.Contains("The table holds Float64", error.Message);
+        var doubles = new double[3];
+        second.Lookup([1], doubles.AsSpan());
+        Assert.Equal(Array.ConvertAll(row, number => (double)number), doubles);
+    }
+
+    private sealed class Doubled(Tensor table, double? maxNorm = null) : Embedding(4, 3, maxNorm: maxNorm)
+    {
+        public Doubled Filled()
+        {
+            using var grad = no_grad();
+            Weight.set_(table);
+            return this;
+        }
+
+        public override Tensor forward(Tensor input)
+        {
+            using Tensor rows = base.forward(input);
+            return rows * 2;
+        }
+    }
+
+    [Fact]
+    public void ADerivedForwardDoublesTheTensorAndLeavesTheSpanAlone()
+    {
+        using Tensor table = Table(), wide = Table(3, 4), transposed = wide.t();
+        var row = new float[3];
+        using Embedding plain = new Doubled(table).Filled(), limited = new Doubled(table, maxNorm: 1000).Filled();
+        using Embedding strided = new Doubled(transposed).Filled();
+
+        using (Tensor rows = plain.Lookup(1)) Assert.Equal([6f, 8f, 10f], Floats(rows));
+        plain.Lookup([1], row.AsSpan());
+        Assert.Equal([3f, 4f, 5f], row);
+        limited.Lookup([1], row.AsSpan());
+        Assert.Equal([3f, 4f, 5f], row);
+        strided.Lookup([1], row.AsSpan());
+        Assert.Equal([1f, 5f, 9f], row);
+    }
+
+    [Fact]
+    public void MoreThanTwoGibibytesGoThroughLibtorch()
+    {
+        const int width = 560_000_000;
+        Assert.SkipWhen(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes < 8L << 30, "The test needs 8 GiB of memory.");
+        using Tensor column = tensor(new short[] { 3, 7 }).unsqueeze(1), table = column.expand(2, width);
+        using var embedding = Embedding.FromPretrained(table);
+        var rows = new short[2 * width];
+
+        embedding.Lookup([1, 0], rows.AsSpan());
+
+        Assert.False(rows.AsSpan(0, width).ContainsAnyExcept((short)7));
+        Assert.False(rows.AsSpan(width).ContainsAnyExcept((short)3));
+    }
+
+    [Fact]
+    public void AnEmptyDestinationMayLieInTheTable()
+    {
+        using Tensor table = Table();
+        using var embedding = Embedding.FromPretrained(table);
+        embedding.Lookup(ReadOnlySpan<long>.Empty, System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(table.bytes).Slice(5, 0));
+    }
+
+    [Fact]
     public void ATableThatLibtorchNegatesOnTheWayIsNegatedHereToo()
     {
         using Tensor numbers = complex(zeros(2, 1), ones(2, 1)), conjugate = numbers.conj(), imaginary = conjugate.imag;

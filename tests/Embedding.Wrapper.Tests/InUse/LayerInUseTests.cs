@@ -72,6 +72,113 @@ public class LayerInUseTests
         return (random => LookUp(layer, random), Load, () => Array.ForEach(tables, table => table.Dispose()));
     }));
 
+    [Fact]
+    public void ATiedLayerConvertsTheTable() => Apart(() => WhileInUse(
+        () =>
+        {
+            Embedding layer = NewLayer();
+            var tied = new Embedding(1, 1) { Weight = layer.Weight };
+            void Convert()
+            {
+                for (int i = 0; i < 10; i++) tied.to(i % 2 == 0 ? float64 : float32);
+            }
+            return (random => LookUp(layer, random), Convert, () =>
+            {
+                tied.Dispose();
+                layer.Dispose();
+            });
+        },
+        typeof(ArgumentException))); // the destination has the wrong type after a conversion
+
+    [Fact]
+    public void TwoTiedLayersConvertTheTableAndAThirdIsAssignedAndDisposed() => Apart(() => WhileInUse(
+        () =>
+        {
+            Embedding layer = NewLayer();
+            Embedding[] tied = [.. Enumerable.Range(0, 3).Select(_ => new Embedding(1, 1) { Weight = layer.Weight })];
+            var another = new Parameter(Numbered(0.5));
+            void Assign()
+            {
+                for (int i = 0; i < 10; i++) tied[2].Weight = i % 2 == 0 ? another : layer.Weight;
+                tied[2].Dispose();
+            }
+            void Convert(int which)
+            {
+                for (int i = 0; i < 10; i++) tied[which].to((i + which) % 2 == 0 ? float64 : float32);
+            }
+            return (random =>
+            {
+                LookUp(layer, random);
+                if (random.Next(2) == 0) LookUp(tied[2], random);
+            }, () => Parallel.Invoke(Assign, () => Convert(0), () => Convert(1)), () =>
+            {
+                Array.ForEach(tied, one => one.Dispose());
+                layer.Dispose();
+                another.Dispose();
+            });
+        },
+        typeof(ArgumentException)));
+
+    /// <summary>Looks rows up when TorchSharp asks for the state, that is, inside a call that uses the table already.</summary>
+    private sealed class Curious(int rows) : Embedding(rows, Width)
+    {
+        public override Dictionary<string, Tensor> state_dict(Dictionary<string, Tensor>? destination = null, string? prefix = null)
+        {
+            Lookup([1, 2, 3], new float[3 * Width].AsSpan());
+            using Tensor rows = Lookup(0);
+            return base.state_dict(destination, prefix);
+        }
+    }
+
+    [Fact]
+    public void ALayerIsDisposedWhileALoadLooksRowsUp() => Apart(() => WhileInUse(() =>
+    {
+        var layer = new Curious(Rows);
+        Tensor table = Numbered();
+        return (_ => layer.load_state_dict(new() { ["weight"] = table }), layer.Dispose, table.Dispose);
+    }));
+
+    [Fact]
+    public void TheIndicesAreChangedByAnotherThread() => Apart(() =>
+    {
+        using Embedding layer = NewLayer();
+        foreach (int count in new[] { 1, 200, 300, 60_000 }) // on the stack, in a pooled array, on several threads
+        {
+            var indices = new long[count];
+            bool over = false;
+            var spoiler = new Thread(() =>
+            {
+                for (long i = 0; !Volatile.Read(ref over); i++)
+                    Volatile.Write(ref indices[i % count], i % 3 == 0 ? long.MaxValue / 128 : i % 3 == 1 ? -1 : 7);
+            });
+            spoiler.Start();
+            int right = 0;
+            WhileInUse(() =>
+            {
+                void Read(Random random)
+                {
+                    var found = new float[count * Width];
+                    Array.Fill(found, -5);
+                    if (random.Next(4) > 0) Array.Fill(indices, 7);
+                    try
+                    {
+                        layer.Lookup(indices.AsSpan(), found.AsSpan());
+                        Assert.False(found.AsSpan().ContainsAnyExcept(0, 7));
+                        Interlocked.Increment(ref right);
+                    }
+                    catch (ArgumentOutOfRangeException)
+                    {
+                        Assert.False(found.AsSpan().ContainsAnyExcept(-5));
+                    }
+                }
+                return (Read, () => Thread.Sleep(50), () => { });
+            });
+            Volatile.Write(ref over, true);
+            spoiler.Join();
+            Assert.True(count > 1000 || right > 0, "No look-up came through.");
+        }
+    });
+
     /// <summary>Looks up random rows in one of three ways and fails if a row holds neither its number nor that plus a half.</summary>
     private static void LookUp(Embedding layer, Random random)
     {

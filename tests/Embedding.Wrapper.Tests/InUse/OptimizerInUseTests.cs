@@ -56,6 +56,34 @@ public class OptimizerInUseTests
         Shared.AssertSameBits(other, table);
     });
 
+    [Fact]
+    public void ALayerIsConvertedDuringASparseAdamStep() => Apart(() => WhileTheLayerConverts(parameters => new SparseAdam(parameters)));
+
+    [Fact]
+    public void ALayerIsConvertedDuringAnAdagradStep() => Apart(() => WhileTheLayerConverts(parameters => new Adagrad(parameters)));
+
+    // What is kept for the parameter stays float32, so a step on the float64 table may be refused.
+    private static void WhileTheLayerConverts(Func<IEnumerable<Parameter>, optim.Optimizer> make) => WhileInUse(
+        () =>
+        {
+            var layer = new Embedding(200_000, Width, sparse: true);
+            using (Tensor input = arange(20_000))
+            using (Tensor rows = layer.call(input))
+            using (Tensor sum = rows.sum())
+                sum.backward();
+            optim.Optimizer optimizer = make(layer.parameters());
+            void Convert()
+            {
+                for (int i = 0; i < 10; i++) layer.to(i % 2 == 0 ? float64 : float32);
+            }
+            return (_ => optimizer.step(), Convert, () =>
+            {
+                optimizer.Dispose();
+                layer.Dispose();
+            });
+        },
+        typeof(InvalidOperationException));
+
     private static void Step(Embedding layer, optim.Optimizer optimizer)
     {
         optimizer.zero_grad();
