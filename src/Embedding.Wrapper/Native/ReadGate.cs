@@ -25,9 +25,9 @@ namespace EmbeddingWrapper.Native;
 /// waits only while a change runs. The changing thread starts over if it finds such a reader.
 /// </para>
 /// <para>
-/// Nothing may wait for another thread inside a gate, except for a lock whose holder is inside too and waits for nothing. A change enters
-/// no gate. A thread that is inside the gate of a parameter must not change or close the gate of an object.
-/// tests/Embedding.Wrapper.GateModel holds a model of this class that a model checker has proved correct.
+/// Inside a gate nothing may wait for another thread, except for a lock whose holder waits for no gate. A change enters no gate. A thread
+/// that is inside the gate of a parameter must not change or close the gate of an object.
+/// tests/Embedding.Wrapper.GateModel holds a model of this class, and says what a model checker has proved of it.
 /// </para>
 /// </remarks>
 internal sealed class ReadGate(object? owner)

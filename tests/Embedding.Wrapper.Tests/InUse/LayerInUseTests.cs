@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using TorchSharp.Modules;
 using static EmbeddingWrapper.Tests.InUse.Stress;
 
@@ -139,6 +140,44 @@ public class LayerInUseTests
     }));
 
     [Fact]
+    public void ThreadsAreInterruptedWhileAnotherWeightIsAssigned() => Apart(() => WhileInUse(
+        () =>
+        {
+            Embedding layer = NewLayer();
+            var threads = new ConcurrentDictionary<Thread, bool>();
+            using Tensor first = Numbered(), second = Numbered(0.5);
+            Parameter[] weights = [new(first.alias(), false), new(second.alias(), false)];
+            void Use(Random random)
+            {
+                threads.TryAdd(Thread.CurrentThread, true);
+                LookUp(layer, random, random.Next(2) == 0 ? 10 : 20_000); // the large ones use the pool
+            }
+            void Assign()
+            {
+                for (int i = 0; i < 200; i++)
+                {
+                    foreach (Thread thread in threads.Keys) thread.Interrupt();
+                    if (i % 3 == 0) Thread.CurrentThread.Interrupt();
+                    try
+                    {
+                        layer.Weight = weights[i % 2];
+                        Thread.Sleep(0);
+                    }
+                    catch (ThreadInterruptedException)
+                    {
+                    }
+                }
+            }
+            return (Use, Assign, () =>
+            {
+                LookUp(layer, new Random(1)); // the gate is open
+                layer.Dispose();
+                Array.ForEach(weights, weight => weight.Dispose());
+            });
+        },
+        typeof(ThreadInterruptedException)));
+
+    [Fact]
     public void TheIndicesAreChangedByAnotherThread() => Apart(() =>
     {
         using Embedding layer = NewLayer();
@@ -180,11 +219,11 @@ public class LayerInUseTests
     });
 
     /// <summary>Looks up random rows in one of three ways and fails if a row holds neither its number nor that plus a half.</summary>
-    private static void LookUp(Embedding layer, Random random)
+    private static void LookUp(Embedding layer, Random random, int count = BatchSize)
     {
-        var indices = new long[BatchSize];
+        var indices = new long[count];
         foreach (ref long index in indices.AsSpan()) index = random.Next(Rows);
-        var found = new float[BatchSize * Width];
+        var found = new float[count * Width];
         switch (random.Next(4))
         {
             case 0:
