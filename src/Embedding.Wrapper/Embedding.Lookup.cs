@@ -19,7 +19,7 @@ public partial class Embedding
     /// <c>[n, D]</c>, with gradients: the result of <see cref="forward"/>, a derived class's own included. The caller disposes it.
     /// </returns>
     /// <exception cref="ArgumentOutOfRangeException">An index is outside the table.</exception>
-    /// <exception cref="ObjectDisposedException">The layer or its weight is disposed.</exception>
+    /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
     public Tensor Lookup(params ReadOnlySpan<long> indices)
     {
         using Tensor input = ToTensor(indices);
@@ -45,7 +45,7 @@ public partial class Embedding
     /// <paramref name="destination"/> has another length or element type, or overlaps the table or the indices.
     /// </exception>
     /// <exception cref="InvalidOperationException">The table is not on the CPU, not 2-D, or sparse.</exception>
-    /// <exception cref="ObjectDisposedException">The layer or its weight is disposed.</exception>
+    /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
     public void Lookup<T>(ReadOnlySpan<long> indices, Span<T> destination) where T : unmanaged => CopyRows(indices, destination);
 
     /// <inheritdoc cref="Lookup{T}(ReadOnlySpan{long}, Span{T})"/>

@@ -28,7 +28,7 @@ public partial class Embedding
     /// A name is missing or not expected, the shape differs, or libtorch cannot copy the tensor: it is sparse, on the meta
     /// device, or overlaps the weight. Nothing is copied then.
     /// </exception>
-    /// <exception cref="ObjectDisposedException">The layer, its weight or a tensor to be copied is disposed.</exception>
+    /// <exception cref="ObjectDisposedException">The layer or a tensor to be copied is disposed.</exception>
     public override (IList<string> missing_keys, IList<string> unexpected_keyes) load_state_dict(
         Dictionary<string, Tensor> source, bool strict = true, IList<string>? skip = null)
     {
@@ -222,10 +222,11 @@ public partial class Embedding
 
     /// <summary>The parameter of a name.</summary>
     /// <param name="target"><c>weight</c>, or a name that a derived class registers.</param>
-    /// <returns>The parameter, or null if there is none of that name.</returns>
+    /// <returns>The parameter (<c>weight</c>: <c>[NumEmbeddings, EmbeddingDim]</c>), or null if there is none of that name.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="target"/> is null.</exception>
     public override Parameter? get_parameter(string target)
     {
+        ArgumentNullException.ThrowIfNull(target);
         RestoreWeight();
         return base.get_parameter(target);
     }

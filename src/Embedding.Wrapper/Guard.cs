@@ -40,7 +40,8 @@ internal static class Guard
     public static void ThrowIfNegative(long size, [CallerArgumentExpression(nameof(size))] string argument = "")
     {
         // .NET's own check writes the culture's minus sign.
-        if (size < 0) throw new ArgumentOutOfRangeException(argument, size, Invariant($"{argument} ('{size}') must be a non-negative value."));
+        if (size < 0)
+            throw new ArgumentOutOfRangeException(argument, size, Invariant($"{argument} ('{size}') must be a non-negative value."));
     }
 
     public static ObjectDisposedException Disposed(string tensor) => new(tensor, "The tensor is disposed.");

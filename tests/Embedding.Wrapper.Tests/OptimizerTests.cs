@@ -165,7 +165,7 @@ public class OptimizerTests
         using Embedding embedding = Trainable(), other = Trainable();
         using OptimizerHelper optimizer = Make(kind, [embedding.Weight, other.Weight]);
         Backward(embedding, 1);
-        other.Weight.Dispose();
+        other.Dispose();
 
         Assert.Throws<ObjectDisposedException>(optimizer.zero_grad);
 

@@ -19,6 +19,7 @@ internal sealed class XmlDocumentation
 
     private readonly Dictionary<string, XElement> _members = Libraries
         .SelectMany(library => XDocument.Load(Path.ChangeExtension(library.Location, ".xml")).Descendants("member"))
+        .DistinctBy(member => member.Attribute("name")!.Value) // code generated for regular expressions has the same names in both
         .ToDictionary(member => member.Attribute("name")!.Value);
 
     /// <summary>Their public types.</summary>

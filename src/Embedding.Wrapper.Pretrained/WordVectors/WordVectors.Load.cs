@@ -97,7 +97,7 @@ public sealed partial class WordVectors
     private static LoadOptions Options(WordVectorsFormat format, int? limit, IProgress<LoadProgress>? progress,
         CancellationToken cancellationToken, UndecodableText undecodable, IReadOnlySet<string>? only)
     {
-        if (limit is int most) ArgumentOutOfRangeException.ThrowIfNegative(most, nameof(limit));
+        if (limit is int most) Guard.ThrowIfNegative(most, nameof(limit));
         if (!Enum.IsDefined(format)) throw new ArgumentOutOfRangeException(nameof(format), format, "There is no such format.");
         if (!Enum.IsDefined(undecodable)) throw new ArgumentOutOfRangeException(nameof(undecodable), undecodable, "There is no such value.");
         cancellationToken.ThrowIfCancellationRequested();

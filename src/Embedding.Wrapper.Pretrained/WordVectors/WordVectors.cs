@@ -126,7 +126,7 @@ public sealed partial class WordVectors : IDisposable
     /// <exception cref="ObjectDisposedException">This, or <see cref="Vectors"/>, is disposed.</exception>
     public IReadOnlyList<(string Word, float Similarity)> MostSimilar(string word, int count = 10)
     {
-        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        Guard.ThrowIfNegative(count);
         if (!TryGetIndex(word, out long self)) throw new KeyNotFoundException($"There is no word {FileFault.Quote(word)}.");
 
         float[] similarity;

@@ -6,8 +6,8 @@ namespace EmbeddingWrapper.Native;
 
 /// <summary>A parameter that a layer has made, and that only this layer disposes.</summary>
 /// <remarks>
-/// A TorchSharp module disposes the parameter that it replaces, in <c>to(...)</c>, <c>linear.weight = other</c> and <c>Dispose</c>. That may
-/// be the parameter of a layer of ours to which it was tied. Optimizers use the parameter too, so it must stay valid.
+/// A TorchSharp module disposes the parameter that it replaces, in <c>to(...)</c>, <c>linear.weight = other</c> and <c>Dispose</c>. That
+/// may be the parameter of a layer of ours to which it was tied. Optimizers use the parameter too, so it must stay valid.
 /// </remarks>
 internal sealed class LayerParameter(Tensor data, bool requiresGrad) : Parameter(data, requiresGrad)
 {

@@ -19,8 +19,8 @@ internal sealed class NativeEmbedding : IDisposable
 
     private readonly Engine _engine;
 
-    // The default device may be one without memory, so the engine names its own. paddingIdx already counts from the start. libtorch compares
-    // it with the row count only here, so the fewest possible rows are enough.
+    // The default device may be one without memory, so the engine names its own. paddingIdx already counts from the start. libtorch
+    // compares it with the row count only here, so the fewest possible rows are enough.
     public NativeEmbedding(LayerParameter weight, long? paddingIdx, bool scaleGradByFreq, bool sparse)
     {
         long rows = (paddingIdx ?? 0) + 1;

@@ -24,7 +24,8 @@ internal sealed class SparseGradient
             (long low, long high) = Range(dim);
             long size = gradient.size(dim);
             if (low >= 0 && high < size) continue;
-            throw new InvalidOperationException($"The gradient has an entry at index {(low < 0 ? low : high)} of dimension {dim}, of size {size}.");
+            throw new InvalidOperationException(FormattableString.Invariant(
+                $"The gradient has an entry at index {(low < 0 ? low : high)} of dimension {dim}, of size {size}."));
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Text;
 using static EmbeddingWrapper.Tests.Shared;
 
 namespace EmbeddingWrapper.Tests.BadInput;
@@ -127,6 +128,10 @@ public partial class BadInputTests
             Throws<InvalidOperationException>(load, "into an overlapping table", world => Load(world.Overlapping, Table()),
                 "more than one element of the written-to tensor"),
 
+            Throws<EndOfStreamException>("Embedding.load", "cut", world => world.Layer.load(Saved(zeros(4, 3), keep: 30))),
+            Throws<ArgumentException>("Embedding.load", "another shape", world => world.Layer.load(Saved(world.Few)), "Mismatched tensor shape"),
+            Throws<ArgumentException>("Embedding.load", "another dtype", world => world.Longs.load(Saved(world.Few)), "Mismatched tensor data types"),
+
             Throws<ObjectDisposedException>("TensorDisplay.Repr", "disposed", world => world.Dead.Repr(), "tensor"),
             Throws<NotSupportedException>("TensorDisplay.Repr", "quantized",
                 _ => quantize_per_tensor(Table(), 0.1, 0, ScalarType.QUInt8).Repr(), "QUInt8"),
@@ -164,6 +169,14 @@ public partial class BadInputTests
 
         BadCall Bad<TException>(string input, Func<World, Tensor> make, params string[] words) where TException : Exception =>
             Throws<TException>(member, $"{input}{way}", world => lookUp(world, make(world)), words);
+    }
+
+    private static BinaryReader Saved(Tensor weight, int? keep = null)
+    {
+        var stream = new MemoryStream();
+        using (var writer = new BinaryWriter(stream, Encoding.UTF8, leaveOpen: true))
+            nn.Module.save_state_dict(writer, new() { ["weight"] = weight });
+        return new BinaryReader(new MemoryStream(stream.ToArray()[..(keep ?? (int)stream.Length)]));
     }
 
     private static void Load(Embedding layer, Tensor tensor) => layer.load_state_dict(new() { ["weight"] = tensor });

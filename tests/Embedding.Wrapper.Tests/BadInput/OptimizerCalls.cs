@@ -111,12 +111,12 @@ public partial class BadInputTests
             }, "The state of parameter 1 of group 0 is Float32 [4, 3] on cpu, and the parameter Float32 [400, 3] on cpu"),
             Spoil<ObjectDisposedException>("weight disposed", t =>
             {
-                t.Bad.Weight.Dispose();
+                t.Bad.Dispose();
                 t.Optimizer.step();
             }, "parameter 1 of group 0"),
             Spoil<ObjectDisposedException>("weight disposed in the closure", t => t.Optimizer.step(() =>
             {
-                t.Bad.Weight.Dispose();
+                t.Bad.Dispose();
                 return zeros(1);
             }), "parameter 1 of group 0"),
             Spoil<ObjectDisposedException>("state disposed", t =>
@@ -287,7 +287,7 @@ public partial class BadInputTests
             Throws<ObjectDisposedException>("SparseOptimizerState.to", $"{type}, parameter disposed", world =>
             {
                 OptimizerState second = of(world).Optimizer.state_dict().State[1];
-                of(world).Bad.Weight.Dispose();
+                of(world).Bad.Dispose();
                 second.to(CPU);
             }, "parameter"),
         ];
