@@ -80,8 +80,8 @@ internal static class TorchScript
     }
 
     /// <summary>
-    /// <c>tensor.coalesce()</c>, or <c>(-tensor).coalesce()</c>: each index once, in ascending order. The values of equal indices are summed
-    /// in the order that libtorch's sort gives.
+    /// <c>tensor.coalesce()</c>, or <c>(-tensor).coalesce()</c>: each index once, in ascending order. The values of equal indices are
+    /// summed in the order that libtorch's sort gives.
     /// </summary>
     public static (Tensor Coalesced, Tensor Indices, Tensor Values) Coalesce(Tensor tensor, bool negate) =>
         ((Tensor, Tensor, Tensor))Compiled.Value.invoke("coalesce", tensor, negate);
