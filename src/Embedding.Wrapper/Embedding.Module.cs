@@ -173,8 +173,8 @@ public partial class Embedding
             ConvertOtherParameters();
             _native.Gate.Change(() =>
             {
-                if (newWeight is not null) TorchScript.SetData(weight, newWeight);
-                if (newGrad is not null) TorchScript.SetData(grad!, newGrad);
+                if (newWeight is not null) SetData(weight, newWeight);
+                if (newGrad is not null) SetData(grad!, newGrad);
                 FollowWeight();
             });
         }
@@ -194,6 +194,14 @@ public partial class Embedding
             if (converted.dtype != old.dtype || converted.device.ToString() != old.device.ToString()) return converted;
             converted.Dispose();
             return null;
+        }
+
+        void SetData(Tensor tensor, Tensor converted)
+        {
+            using var mode = no_grad();
+            using Tensor now = tensor.detach();
+            converted.copy_(now); // again: a step on another thread may have written since
+            TorchScript.SetData(tensor, converted);
         }
 
         void ConvertOtherParameters() // of a derived class, in their order

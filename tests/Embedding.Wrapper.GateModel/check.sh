@@ -35,4 +35,6 @@ check "invalid end state" -DNESTED_WAITS -DCHANGE -DCHANGE_MEMORY
 check "errors: 0" -DCHANGE
 check "errors: 0" -DMOVE
 [ "${1:-}" = all ] || exit 0
-ALL_RUNS
+check "errors: 0" -DCHANGE -DCLOSE
+check "errors: 0" -DONE_READER -DCHANGE -DCHANGE_MEMORY -DMOVE -DCLOSE
+check "errors: 0" -DONE_READER -DTHREADS=2 -DCHANGE -DMOVE

@@ -43,9 +43,9 @@ public class DerivedLayerTests
         using var after = new Optim.Adagrad(layer.parameters());
         after.load_state_dict(before.state_dict());
         Assert.Equal(
-            before.state_dict().State.Select(each => Bits(((Optim.Adagrad.State)each).Sum)),
-            after.state_dict().State.Select(each => Bits(((Optim.Adagrad.State)each).Sum)));
-        Assert.Equal(layer.parameters().Select(each => each.shape), after.state_dict().State.Select(each => ((Optim.Adagrad.State)each).Sum.shape));
+            before.state_dict().State.Select(each => Bits(((Optim.Adagrad.State)each).sum)),
+            after.state_dict().State.Select(each => Bits(((Optim.Adagrad.State)each).sum)));
+        Assert.Equal(layer.parameters().Select(each => each.shape), after.state_dict().State.Select(each => ((Optim.Adagrad.State)each).sum.shape));
     }
 
     private sealed class WithWeight : Embedding

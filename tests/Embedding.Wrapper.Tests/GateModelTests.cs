@@ -7,7 +7,7 @@ namespace EmbeddingWrapper.Tests;
 public class GateModelTests
 {
     [Fact]
-    public void TheModelOfTheGateHoldsAndFindsTheFaultsPutIntoIt()
+    public async Task TheModelOfTheGateHoldsAndFindsTheFaultsPutIntoIt()
     {
         foreach (string tool in new[] { "sh", "spin", "gcc" })
         {
@@ -16,9 +16,10 @@ public class GateModelTests
         }
         var start = new ProcessStartInfo("sh", [Script()]) { RedirectStandardOutput = true, RedirectStandardError = true };
         using Process check = Process.Start(start)!;
-        Task<string> output = check.StandardOutput.ReadToEndAsync(), errors = check.StandardError.ReadToEndAsync();
-        check.WaitForExit();
-        string all = output.Result + errors.Result;
+        CancellationToken cancelled = TestContext.Current.CancellationToken;
+        Task<string> output = check.StandardOutput.ReadToEndAsync(cancelled), errors = check.StandardError.ReadToEndAsync(cancelled);
+        await check.WaitForExitAsync(cancelled);
+        string all = await output + await errors;
         Assert.True(check.ExitCode == 0, all[..Math.Min(all.Length, 6000)]);
         Assert.Contains("ok: -DMOVE (errors: 0)", all);
     }
