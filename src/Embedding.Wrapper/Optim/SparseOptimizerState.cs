@@ -216,6 +216,7 @@ public abstract class SparseOptimizerState : OptimizerState, IDisposable
     private Tensor?[] Make(Func<Tensor?[]> make)
     {
         if (_of.IsInvalid) throw Guard.Disposed("parameter");
+        using ReadGate.Reading reading = ReadGate.Of(_of).Enter(); // no conversion meanwhile
         using var normal = inference_mode(false); // an inference tensor could not be updated outside inference mode
         using var grad = no_grad();
         using DisposeScope scope = NewDisposeScope();

@@ -84,6 +84,60 @@ public class OptimizerInUseTests
         },
         typeof(InvalidOperationException));
 
+    [Fact]
+    public void TheStateOfASparseAdamIsReplaced() => Apart(() => WhileTheStateIsReplaced(parameters => new SparseAdam(parameters)));
+
+    [Fact]
+    public void TheStateOfAnAdagradIsReplaced() => Apart(() => WhileTheStateIsReplaced(parameters => new Adagrad(parameters)));
+
+    private static void WhileTheStateIsReplaced(Func<IEnumerable<Parameter>, SparseOptimizer> make) => WhileInUse(() =>
+    {
+        (Embedding layer, SparseOptimizer optimizer) = WithAGradient(make);
+        (Embedding otherLayer, SparseOptimizer other) = WithAGradient(make);
+        other.step();
+        optimizer.step();
+        using var saved = new MemoryStream();
+        other.save_state_dict(new BinaryWriter(saved));
+        byte[] file = saved.ToArray();
+        SparseOptimizerState state = optimizer.StateOf(layer.Weight);
+        OptimizerOptions options = optimizer.state_dict().Options[0];
+        Tensor zeros = zeros_like(layer.Weight).detach();
+        void Replace()
+        {
+            for (int i = 0; i < 5; i++)
+            {
+                optimizer.load_state_dict(other.state_dict());
+                optimizer.load_state_dict(new BinaryReader(new MemoryStream(file)));
+                state.to(CPU);
+                state.Initialize(options);
+                state.step = i;
+                if (state is SparseAdam.State adam) adam.exp_avg = zeros;
+                else ((Adagrad.State)state).sum = zeros;
+                optimizer.save_state_dict(new BinaryWriter(Stream.Null));
+            }
+        }
+        return (_ => optimizer.step(), Replace, () =>
+        {
+            End(layer, optimizer);
+            End(otherLayer, other);
+            zeros.Dispose();
+        });
+    });
+
+    private static (Embedding Layer, SparseOptimizer Optimizer) WithAGradient(Func<IEnumerable<Parameter>, SparseOptimizer> make)
+    {
+        var layer = new Embedding(20_000, Width, sparse: true); // large: its memory is unmapped when it is freed
+        using Tensor input = arange(20_000), rows = layer.call(input), sum = rows.sum();
+        sum.backward();
+        return (layer, make(layer.parameters()));
+    }
+
+    private static void End(Embedding layer, SparseOptimizer optimizer)
+    {
+        optimizer.Dispose();
+        layer.Dispose();
+    }
+
     private static void Step(Embedding layer, optim.Optimizer optimizer)
     {
         optimizer.zero_grad();
