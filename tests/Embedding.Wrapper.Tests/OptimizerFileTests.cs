@@ -28,12 +28,14 @@ public class OptimizerFileTests
     }
 
     /// <summary>Two tables in two groups, after some steps.</summary>
-    private static SparseOptimizer Trained(Kind kind, double lr = 0.1, ScalarType dtype = ScalarType.Float32, long rows = 4, int groups = 2, int steps = 2)
+    private static SparseOptimizer Trained(
+        Kind kind, double lr = 0.1, ScalarType dtype = ScalarType.Float32, long rows = 4, int groups = 2, int steps = 2)
     {
         Parameter[] tables = [.. Enumerable.Range(0, 2).Select(_ => new Parameter(Table(rows, dtype: dtype)))];
+        IEnumerable<Parameter[]> grouped = groups == 1 ? [tables] : tables.Chunk(1);
         SparseOptimizer optimizer = kind == Kind.SparseAdam
-            ? new SparseAdam(groups == 1 ? [new(tables)] : [.. tables.Select(table => new SparseAdam.ParamGroup([table]))], lr, eps: lr / 10)
-            : new Adagrad(groups == 1 ? [new(tables)] : [.. tables.Select(table => new Adagrad.ParamGroup([table]))], lr, lrDecay: lr / 10);
+            ? new SparseAdam(grouped.Select(group => new SparseAdam.ParamGroup(group)), lr, eps: lr / 10)
+            : new Adagrad(grouped.Select(group => new Adagrad.ParamGroup(group)), lr, lrDecay: lr / 10);
         for (int step = 0; step < steps; step++)
         {
             using Tensor index = tensor(new long[,] { { step, 3 } }), values = ones(2, 3, dtype);
@@ -132,7 +134,7 @@ public class OptimizerFileTests
             };
             foreach (string name in new[] { "", to.GetType().Name }) // the file, and the file with the name that TorchSharp looks at
             {
-                byte[] named = [.. name.Length > 0 ? [(byte)name.Length, .. System.Text.Encoding.UTF8.GetBytes(name), 2, 2] : Array.Empty<byte>(), .. file];
+                byte[] start = name.Length > 0 ? [(byte)name.Length, .. System.Text.Encoding.UTF8.GetBytes(name), 2, 2] : [], named = [.. start, .. file];
                 Assert.Throws<InvalidDataException>(() => Load(to, named, Through.Own));
                 Assert.ThrowsAny<Exception>(() => Load(to, named, Through.TorchSharps));
                 Assert.Equal(before, Content(to));

@@ -136,6 +136,66 @@ public class OptimizerStateTests
         Assert.All(Floats(state.sum), value => Assert.Equal(0.5f, value));
     }
 
+    [Theory]
+    [InlineData(Kind.SparseAdam)]
+    [InlineData(Kind.Adagrad)]
+    public void ATableThatGrowsKeepsItsMoments(Kind kind) // pytorch#24958
+    {
+        using Tensor large = Table(6), small = large.narrow(0, 0, 4).clone();
+        using Embedding whole = Embedding.FromPretrained(large, freeze: false, sparse: true);
+        using Embedding part = Embedding.FromPretrained(small, freeze: false, sparse: true);
+        using OptimizerHelper always = Make(kind, whole.parameters()), first = Make(kind, part.parameters());
+        Step(whole, always, 1, 2, 1);
+        Step(part, first, 1, 2, 1);
+
+        using Tensor newRows = Table(6).narrow(0, 4, 2), rows = cat([part.Weight.detach(), newRows]);
+        using Embedding grown = Embedding.FromPretrained(rows, freeze: false, sparse: true);
+        using OptimizerHelper larger = Make(kind, grown.parameters());
+        using Tensor none = zeros(2, 3);
+        if (first is SparseAdam optimizer)
+        {
+            SparseAdam.State old = optimizer.StateOf(part.Weight), state = ((SparseAdam)larger).StateOf(grown.Weight);
+            using Tensor mean = cat([old.exp_avg, none]), square = cat([old.exp_avg_sq, none]);
+            (state.step, state.exp_avg, state.exp_avg_sq) = (old.step, mean, square);
+        }
+        else
+        {
+            Adagrad.State old = ((Adagrad)first).StateOf(part.Weight), state = ((Adagrad)larger).StateOf(grown.Weight);
+            using Tensor sum = cat([old.sum, none]);
+            (state.step, state.sum) = (old.step, sum);
+        }
+
+        Step(whole, always, 2, 5);
+        Step(grown, larger, 2, 5);
+        AssertSameBits(whole.Weight, grown.Weight);
+
+        static void Step(Embedding embedding, OptimizerHelper optimizer, params long[] indices)
+        {
+            optimizer.zero_grad();
+            Backward(embedding, indices);
+            optimizer.step();
+        }
+    }
+
+    [Fact]
+    public void AMomentThatIsSetIsCopiedAndOneThatIsReadMayBeDisposed()
+    {
+        using Embedding embedding = Trainable();
+        using var optimizer = new SparseAdam(embedding.parameters());
+        SparseAdam.State state = optimizer.StateOf(embedding.Weight);
+        using Tensor value = Table(dtype: ScalarType.Float64);
+        state.exp_avg = value;
+        value.zero_();
+        Assert.Equal(ScalarType.Float32, state.exp_avg.dtype);
+        Assert.Equal(Floats(Table()), Floats(state.exp_avg));
+
+        state.exp_avg.Dispose();
+        Backward(embedding, 1);
+        optimizer.step();
+
+        Assert.Equal(9f, Floats(state.exp_avg)[9]);
+    }
+
     [Fact]
     public void StateMovesBetweenDevices()
     {

@@ -9,15 +9,17 @@ namespace EmbeddingWrapper.Optim;
 /// sparse gradient only the rows that it has entries for are changed, so a step costs what the batch costs and not what the table costs.
 /// </summary>
 /// <remarks>
-/// <c>step(closure)</c>, parameter groups, learning-rate schedulers, <c>state_dict</c>, <c>save_state_dict</c> and <c>load_state_dict</c> are those
-/// of TorchSharp's optimizers. The accumulator is made with the optimizer.
+/// <c>step(closure)</c>, parameter groups, learning-rate schedulers, <c>state_dict</c>, <c>save_state_dict</c> and <c>load_state_dict</c>
+/// are those of TorchSharp's optimizers. The accumulator is made with the optimizer.
 /// </remarks>
 public sealed class Adagrad : SparseOptimizer
 {
     /// <summary>Optimizes parameters.</summary>
     /// <param name="parameters">Dense leaf tensors, real. At least one; they stay the caller's.</param>
     /// <param name="lr">The learning rate, 0 or more. Default 0.01.</param>
-    /// <param name="lrDecay">The rate of step t is <c>lr / (1 + (t - 1) * lrDecay)</c>; 0 or more. Default 0. PyTorch: <c>lr_decay</c>.</param>
+    /// <param name="lrDecay">
+    /// The rate of step t is <c>lr / (1 + (t - 1) * lrDecay)</c>; 0 or more. Default 0. PyTorch: <c>lr_decay</c>.
+    /// </param>
     /// <param name="weightDecay">
     /// This times the parameter is added to a dense gradient; 0 or more. Default 0. PyTorch: <c>weight_decay</c>.
     /// </param>
@@ -41,7 +43,8 @@ public sealed class Adagrad : SparseOptimizer
     /// The groups. The options that a group leaves open are taken from the arguments; those that it sets are not checked, as in PyTorch.
     /// </param>
     /// <inheritdoc cref="Adagrad(IEnumerable{Parameter}, double, double, double, double, double, bool)"/>
-    /// <param name="lr"/><param name="lrDecay"/><param name="weightDecay"/><param name="initialAccumulatorValue"/><param name="eps"/><param name="maximize"/>
+    /// <param name="lr"/><param name="lrDecay"/><param name="weightDecay"/><param name="initialAccumulatorValue"/>
+    /// <param name="eps"/><param name="maximize"/>
     public Adagrad(IEnumerable<ParamGroup> parameters, double lr = 1e-2, double lrDecay = 0, double weightDecay = 0,
         double initialAccumulatorValue = 0, double eps = 1e-10, bool maximize = false)
         : base(parameters, Defaults(lr, lrDecay, weightDecay, initialAccumulatorValue, eps, maximize))
@@ -102,7 +105,8 @@ public sealed class Adagrad : SparseOptimizer
         Tensor sum = state.RequireTensors()[0]!;
         void Count() => state.Set(step, [sum]);
         double rate = options.LearningRate!.Value / (1 + ((step - 1) * options.lr_decay!.Value));
-        using Scalar eps = options.eps!.Value, one = 1, two = 2; // TorchSharp's square() and add(x) would leave such numbers to the collector
+        // TorchSharp's square() and add(x) make such numbers too, and leave them to the garbage collector while libtorch reads them.
+        using Scalar eps = options.eps!.Value, one = 1, two = 2;
         if (part.Sparse is not { } sparse) return Dense();
         if (sparse.IsEmpty) return Count;
 
@@ -159,7 +163,9 @@ public sealed class Adagrad : SparseOptimizer
         /// <summary>This times the parameter is added to a dense gradient.</summary>
         public double? weight_decay { get => Number(); set => SetNumber(value); }
 
-        /// <summary>The value that the sum of squares starts with. A group's own value has no effect: PyTorch takes the optimizer's.</summary>
+        /// <summary>
+        /// The value that the sum of squares starts with. A group's own value has no effect: PyTorch takes the optimizer's.
+        /// </summary>
         public double? initial_accumulator_value { get => Number(); set => SetNumber(value); }
 
         /// <summary>Added to the denominator.</summary>

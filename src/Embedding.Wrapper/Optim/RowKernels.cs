@@ -7,16 +7,16 @@ using static TorchSharp.torch;
 namespace EmbeddingWrapper.Optim;
 
 /// <summary>
-/// The arithmetic of the optimizers on rows in the CPU's memory, element by element in the order of PyTorch's tensor operations, with
-/// a rounding where each of those rounds: the bits are the same. Square roots are IEEE's. (libtorch's own, in the packages of TorchSharp
-/// 0.107, are not correctly rounded for about one float32 value in six; PyTorch's builds are.)
+/// The arithmetic of the optimizers on rows in CPU memory. Each element is computed in the order of PyTorch's tensor operations and rounded
+/// where these round, so the bits are the same. Square roots are rounded as IEEE 754 says. (The libtorch of the NuGet packages for
+/// TorchSharp 0.107 does not round them correctly for about one float32 value in six; the libtorch of PyTorch's builds does.)
 /// </summary>
 internal static unsafe class RowKernels
 {
-    /// <summary>How far ahead rows are fetched from memory: random rows of a large table are in no cache.</summary>
+    /// <summary>The number of rows that are prefetched: random rows of a large table are in no cache.</summary>
     private const int RowsAhead = 8;
 
-    /// <summary>What one SparseAdam step multiplies by.</summary>
+    /// <summary>The factors of one SparseAdam step.</summary>
     public readonly record struct AdamFactors(double OneMinusBeta1, double OneMinusBeta2, double Eps, double MinusStepSize);
 
     public static void SparseAdam(SparseGradient gradient, Tensor parameter, Tensor expAvg, Tensor expAvgSq, AdamFactors factors)
@@ -131,7 +131,7 @@ internal static unsafe class RowKernels
         });
     }
 
-    // Each row occurs once, so rows can be shared out, and the bits do not depend on how.
+    // Each row occurs once, so several threads can share the rows, and the bits do not depend on the number of threads.
     private static void Run(long rows, long bytesPerRow, Action<long, long> update)
     {
         int threads = ParallelRows.Threads(rows * bytesPerRow);
@@ -147,8 +147,9 @@ internal static unsafe class RowKernels
     }
 
     /// <summary>
-    /// Whether libtorch adds scaled rows with one rounding or two. Its vector kernels round once, the plain ones (on a processor without
-    /// them, or with ATEN_CPU_CAPABILITY=default) twice; which it is, one sum that only one rounding gets right tells.
+    /// Whether libtorch adds scaled rows with one rounding or two. Its vector kernels round once. Its plain kernels, which it uses on a
+    /// processor without vector units and with ATEN_CPU_CAPABILITY=default, round twice. The sum that is computed here shows it: with two
+    /// roundings it is 0.
     /// </summary>
     private static readonly Lazy<bool> ScaledAddRoundsOnce = new(() =>
     {

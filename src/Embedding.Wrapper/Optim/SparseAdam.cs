@@ -9,10 +9,16 @@ namespace EmbeddingWrapper.Optim;
 /// are changed, in the parameter and in the moments, so a step costs what the batch costs and not what the table costs.
 /// </summary>
 /// <remarks>
-/// <para>The step count belongs to the parameter and not to the row: a row first seen late is corrected for bias with the late count.</para>
 /// <para>
-/// <c>step(closure)</c>, parameter groups, learning-rate schedulers, <c>state_dict</c>, <c>save_state_dict</c> and <c>load_state_dict</c> are those
-/// of TorchSharp's optimizers. The moments are made at the first step with a gradient.
+/// The step count belongs to the parameter and not to the row: a row first seen late is corrected for bias with the late count.
+/// </para>
+/// <para>
+/// <c>step(closure)</c>, parameter groups, learning-rate schedulers, <c>state_dict</c>, <c>save_state_dict</c> and <c>load_state_dict</c>
+/// are those of TorchSharp's optimizers. The moments are made at the first step with a gradient.
+/// </para>
+/// <para>
+/// TorchSharp.PyBridge exchanges the state with PyTorch. It writes the step count as a tensor, and with a tensor PyTorch's SparseAdam
+/// computes the bias correction in float32. For the same bits, write <c>state["step"] = int(state["step"])</c> in Python after loading.
 /// </para>
 /// </remarks>
 public sealed class SparseAdam : SparseOptimizer, optim.IBetas
@@ -75,8 +81,8 @@ public sealed class SparseAdam : SparseOptimizer, optim.IBetas
 
         void Refuse(Func<Parameter, bool> fault, string kind, string text)
         {
-            IEnumerable<string> places = parameters.Index().Where(p => fault(p.Item)).Select(p => $"[{_parameter_groups.Count}, {p.Index}]");
-            string all = string.Join(", ", places);
+            IEnumerable<int> places = parameters.Index().Where(p => fault(p.Item)).Select(p => p.Index);
+            string all = string.Join(", ", places.Select(place => $"[{_parameter_groups.Count}, {place}]"));
             if (all.Length > 0) throw new ArgumentException($"{kind} params at indices [{all}]: {text}", argument);
         }
     }
@@ -112,7 +118,8 @@ public sealed class SparseAdam : SparseOptimizer, optim.IBetas
         // PyTorch's own sequence of operations. Factors are applied with mul: libtorch's mul_ rounds a number to the tensor's dtype before
         // it multiplies, which Python's mul_ does not.
         using Scalar c1 = factors.OneMinusBeta1, c2 = factors.OneMinusBeta2, eps = factors.Eps, minusStepSize = factors.MinusStepSize;
-        using Scalar one = 1, two = 2; // TorchSharp's square() and add(x) would leave such numbers to the garbage collector
+        // TorchSharp's square() and add(x) make such numbers too, and leave them to the garbage collector while libtorch reads them.
+        using Scalar one = 1, two = 2;
         Tensor oldAvg = sparse.MaskedValues(expAvg), oldSq = sparse.MaskedValues(expAvgSq);
         Tensor avg = sparse.Values.sub(oldAvg).mul(c1), sq = sparse.Values.pow(two).sub_(oldSq).mul(c2);
         Tensor denominator = RowKernels.SqrtInPlace(sq.add(oldSq, one)).add_(eps, one);

@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 namespace EmbeddingWrapper.Optim;
 
 /// <summary>
-/// A sparse gradient as the optimizers need it: each row once, in order. The update is not linear, so entries of one row must be
-/// summed first. Its tensors are the dispose scope's.
+/// A coalesced sparse gradient: each row once, in ascending order. The update is not linear, so the entries of one row must be summed
+/// first. The caller's dispose scope disposes its tensors.
 /// </summary>
 internal sealed class SparseGradient
 {
@@ -18,7 +18,7 @@ internal sealed class SparseGradient
         (_coalesced, Indices, Values) = TorchScript.Coalesce(gradient, negate);
         if (IsEmpty || gradient.device_type != DeviceType.CPU) return;
 
-        // libtorch takes indices unseen, here and in what follows, and writes wherever they point.
+        // libtorch does not check the indices, here and in the operations that follow. It would write wherever they point.
         for (int dim = 0; dim < Indices.size(0); dim++)
         {
             (long low, long high) = Range(dim);
@@ -37,15 +37,15 @@ internal sealed class SparseGradient
 
     public bool IsEmpty => Values.numel() == 0;
 
-    /// <summary>The entries of a dense tensor where the gradient has some, as a copy.</summary>
+    /// <summary>A copy of the entries of a dense tensor at the places where the gradient has entries.</summary>
     public Tensor MaskedValues(Tensor dense) => TorchScript.MaskedValues(dense, _coalesced);
 
-    /// <summary>Adds <c>alpha * values</c> to a dense tensor where the gradient has entries.</summary>
+    /// <summary>Adds <c>alpha * values</c> to a dense tensor at the places where the gradient has entries.</summary>
     public void AddTo(Tensor dense, Tensor values, double alpha = 1) => TorchScript.AddSparse(dense, Indices, values, alpha);
 
     /// <summary>
-    /// Whether the rows can be updated in the CPU's memory: whole rows of contiguous float32 or float64 tables. The bits are those of
-    /// the tensor form, at a fraction of its cost; CUDA and other dtypes take that one.
+    /// Whether the row kernels can do the update: whole rows of contiguous float32 or float64 tables in CPU memory. Other tensors, among
+    /// them those that are negated lazily, are updated by tensor operations, which give the same bits and cost several times as much.
     /// </summary>
     public bool IsOfRows(Tensor parameter, params ReadOnlySpan<Tensor> state)
     {
@@ -56,9 +56,10 @@ internal sealed class SparseGradient
             if (!Fits(tensor)) return false;
         return true;
 
-        bool IsPlain(Tensor tensor) => tensor.dtype == dtype && tensor.device_type == DeviceType.CPU && tensor.is_contiguous() && !tensor.is_neg();
+        bool IsPlain(Tensor tensor) =>
+            tensor.dtype == dtype && tensor.device_type == DeviceType.CPU && tensor.is_contiguous() && !tensor.is_neg();
 
-        // The gradient may be one that somebody assigned, of other rows: libtorch then says so.
+        // A caller may have assigned a gradient of other rows. The tensor operations then throw libtorch's error.
         bool Fits(Tensor tensor) =>
             IsPlain(tensor) && tensor.size(0) == _coalesced.size(0) && tensor.numel() == _coalesced.numel();
     }

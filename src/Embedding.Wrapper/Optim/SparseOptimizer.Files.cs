@@ -8,7 +8,9 @@ public abstract partial class SparseOptimizer
 {
     private (object? Stream, int Records) _rest; // the records that TorchSharp's method still has to go through
 
-    /// <summary>Saves the options of all groups and the state of all parameters. An existing file is replaced when the new one is complete.</summary>
+    /// <summary>
+    /// Saves the options of all groups and the state of all parameters. An existing file is replaced when the new one is complete.
+    /// </summary>
     /// <param name="location">The path of the file.</param>
     /// <exception cref="ArgumentNullException"><paramref name="location"/> is null.</exception>
     /// <exception cref="InvalidOperationException">An option is null.</exception>
@@ -42,7 +44,9 @@ public abstract partial class SparseOptimizer
         load_state_dict(reader);
     }
 
-    /// <summary>Loads what an optimizer of the same type has written, with as many groups and with parameters of the same shapes and dtypes.</summary>
+    /// <summary>
+    /// Loads what an optimizer of the same type has written, with as many groups and with parameters of the same shapes and dtypes.
+    /// </summary>
     /// <param name="reader">At the place where <see cref="OptimizerHelper.save_state_dict(BinaryWriter)"/> began to write.</param>
     /// <exception cref="ArgumentNullException">The argument is null.</exception>
     /// <exception cref="InvalidDataException">

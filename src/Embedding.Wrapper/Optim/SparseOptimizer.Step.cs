@@ -32,10 +32,12 @@ public abstract partial class SparseOptimizer
     /// <param name="closure">Computes the loss anew, with gradients enabled, before the step. Default: none.</param>
     /// <returns>What <paramref name="closure"/> returned, or null.</returns>
     /// <exception cref="InvalidOperationException">
-    /// The optimizer does not take a gradient of this layout with these options, a gradient or a state does not fit its parameter, or a group
-    /// has lost its parameters or an option. Nothing is changed then.
+    /// The optimizer does not take a gradient of this layout with these options, a gradient or a state does not fit its parameter, or a
+    /// group has lost its parameters or an option. Nothing is changed then.
     /// </exception>
-    /// <exception cref="ObjectDisposedException">The optimizer, a parameter or the state of one is disposed. Nothing is changed then.</exception>
+    /// <exception cref="ObjectDisposedException">
+    /// The optimizer, a parameter or the state of one is disposed. Nothing is changed then.
+    /// </exception>
     public override Tensor? step(Func<Tensor>? closure = null)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
@@ -81,8 +83,8 @@ public abstract partial class SparseOptimizer
 
     /// <summary>Validates everything that a step will change, and coalesces the sparse gradients.</summary>
     /// <returns>
-    /// The parts in order. A round has each parameter once: PyTorch steps a parameter twice that is listed twice, and the second step starts
-    /// from the result of the first.
+    /// The parts in order. A round has each parameter once: PyTorch steps a parameter twice that is listed twice, and the second step
+    /// starts from the result of the first.
     /// </returns>
     private List<List<Part>> Plan()
     {

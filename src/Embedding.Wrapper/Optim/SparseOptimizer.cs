@@ -58,7 +58,9 @@ public abstract partial class SparseOptimizer : OptimizerHelper
     private protected abstract void Check(IReadOnlyList<Parameter> parameters, string argument);
 
     /// <summary>Sets the gradients of all parameters to null, as PyTorch does. (TorchSharp's optimizers fill them with zeros.)</summary>
-    /// <exception cref="ObjectDisposedException">The optimizer or one of its parameters is disposed. No gradient is dropped then.</exception>
+    /// <exception cref="ObjectDisposedException">
+    /// The optimizer or one of its parameters is disposed. No gradient is dropped then.
+    /// </exception>
     public override void zero_grad()
     {
         lock (_stepLock)
@@ -121,7 +123,8 @@ public abstract partial class SparseOptimizer : OptimizerHelper
     /// A table that gets more rows needs a new parameter, and so a new optimizer. The moments of the old rows can be kept:
     /// <code>
     /// SparseAdam.State old = optimizer.StateOf(table), grown = larger.StateOf(largerTable);
-    /// using Tensor zeros = torch.zeros(newRows, width), mean = torch.cat([old.exp_avg, zeros]), square = torch.cat([old.exp_avg_sq, zeros]);
+    /// using Tensor zeros = torch.zeros(newRows, width);
+    /// using Tensor mean = torch.cat([old.exp_avg, zeros]), square = torch.cat([old.exp_avg_sq, zeros]);
     /// (grown.step, grown.exp_avg, grown.exp_avg_sq) = (old.step, mean, square);
     /// </code>
     /// </remarks>
@@ -145,7 +148,8 @@ public abstract partial class SparseOptimizer : OptimizerHelper
     {
         IEnumerable<string> options = _default.All().Where(option => option.Key != "initial_lr")
             .Select(option => $"{option.Key}={(option.Value is bool flag ? PythonText.Of(flag) : PythonText.Of((double)option.Value!))}");
-        return $"{GetType().Name}({string.Join(", ", options)}; {Count(_parameter_groups.Count, "group")}, {Count(parameters().Count(), "parameter")})";
+        string trained = $"{Count(_parameter_groups.Count, "group")}, {Count(parameters().Count(), "parameter")}";
+        return $"{GetType().Name}({string.Join(", ", options)}; {trained})";
 
         static string Count(int count, string what) => $"{count} {what}{(count == 1 ? "" : "s")}";
     }
@@ -182,8 +186,8 @@ public abstract partial class SparseOptimizer : OptimizerHelper
         OptimizerOptions? options = param_group.Options;
         if (!IsOwn(param_group) || (options is not null && options.GetType() != _default.GetType()))
         {
-            throw new ArgumentException(
-                $"A group of {GetType().Name} is needed, and this is {param_group.GetType()} with {options?.GetType()}.", nameof(param_group));
+            string given = $"{param_group.GetType()} with {options?.GetType()}";
+            throw new ArgumentException($"A group of {GetType().Name} is needed, and this is {given}.", nameof(param_group));
         }
         Check(parameters, nameof(param_group));
         Dictionary<nint, SparseOptimizerState> states = NewStates(parameters);

@@ -71,8 +71,10 @@ public abstract class SparseOptimizerState : OptimizerState, IDisposable
             Tensor?[] tensors = [.. RequireTensors()];
             if (value.is_sparse || value.is_complex() || !SameShape(value, _of))
             {
-                throw new ArgumentException($"{_names[index]} is dense and real and has the shape [{string.Join(", ", _of.shape)}] of the "
-                    + $"parameter; this is {(value.is_sparse ? "sparse " : "")}{value.dtype} [{string.Join(", ", value.shape)}].", nameof(value));
+                string shape = string.Join(", ", _of.shape);
+                string given = $"{(value.is_sparse ? "sparse " : "")}{value.dtype} [{string.Join(", ", value.shape)}]";
+                throw new ArgumentException(
+                    $"{_names[index]} is dense and real and has the shape [{shape}] of the parameter; this is {given}.", nameof(value));
             }
             tensors[index] = Make(() => [CopyOf(value)])[0];
             Set(_step, tensors);
@@ -116,7 +118,9 @@ public abstract class SparseOptimizerState : OptimizerState, IDisposable
     /// <summary>Sets the state to what it was before the first step.</summary>
     /// <param name="options">The options of the group; Adagrad reads its initial value there.</param>
     /// <exception cref="ArgumentNullException"><paramref name="options"/> is null.</exception>
-    /// <exception cref="ArgumentException"><paramref name="options"/> is a record of another optimizer, or leaves a value open that is needed.</exception>
+    /// <exception cref="ArgumentException">
+    /// <paramref name="options"/> is a record of another optimizer, or leaves a value open that is needed.
+    /// </exception>
     public override void Initialize(OptimizerOptions options)
     {
         RequireKind(GetType().DeclaringType!, options, nameof(options));
@@ -159,7 +163,9 @@ public abstract class SparseOptimizerState : OptimizerState, IDisposable
         SparseOptimizer.RequireOwner(_owner).LoadRecord(this, reader);
     }
 
-    /// <summary>Does nothing: the options of the first group have written the state. TorchSharp's <c>save_state_dict</c> calls this.</summary>
+    /// <summary>
+    /// Does nothing: the options of the first group have written the state. TorchSharp's <c>save_state_dict</c> calls this.
+    /// </summary>
     /// <param name="writer">The writer that the options have written to.</param>
     /// <exception cref="ArgumentNullException"><paramref name="writer"/> is null.</exception>
     /// <exception cref="InvalidOperationException">The call is not a part of saving an optimizer.</exception>

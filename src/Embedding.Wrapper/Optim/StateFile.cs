@@ -8,8 +8,8 @@ namespace EmbeddingWrapper.Optim;
 
 /// <summary>
 /// The format of a saved optimizer: a mark, the version of the format, the length of a header, the header, the elements of the tensors, and
-/// a checksum (SHA-256) of all that. The header names the optimizer, its options by group, and its tensors with dtypes and shapes. Numbers are
-/// little-endian.
+/// a checksum (SHA-256) of all that. The header names the optimizer, its options by group, and its tensors with dtypes and shapes. Numbers
+/// are little-endian.
 /// </summary>
 internal static class StateFile
 {
@@ -195,5 +195,5 @@ internal static class StateFile
     }
 
     private static InvalidDataException Unexpected(string what, object found, object expected) =>
-        new($"This is no saved state of such an optimizer: the {what} is {found}, and {expected} is needed.");
+        new(FormattableString.Invariant($"This is no saved state of such an optimizer: the {what} is {found}, and {expected} is needed."));
 }
