@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using System.Text.Unicode;
@@ -122,7 +123,7 @@ internal ref struct StrictJson
             if (_reader.TokenType != JsonTokenType.Number || !_reader.TryGetInt64(out long size))
                 throw Fault($"{what} holds something that is not a whole number below 2^63.");
             if (sizes.Count == most) throw Fault($"{what} has more than {most} numbers.");
-            if (size < 0) throw Fault($"{what} holds a negative number: {size}.");
+            if (size < 0) throw Fault(string.Create(CultureInfo.InvariantCulture, $"{what} holds a negative number: {size}."));
             sizes.Add(size);
         }
     }
