@@ -27,7 +27,8 @@ public class HostileVectorsTests
     public void GigabytesOfBlankLinesAreRefusedAfterAFewMegabytes(string before, string blank, string place)
     {
         using var folder = new TestFolder();
-        foreach (bool isBzip2 in new[] { false, true })
+        // SharpZipLib takes minutes to compress two bytes again and again, and moments for one.
+        foreach (bool isBzip2 in blank.Length == 1 ? new[] { false, true } : [false])
         {
             string path = Flood(folder, before, blank, isBzip2);
             long allocated = GC.GetTotalAllocatedBytes();
@@ -54,26 +55,26 @@ public class HostileVectorsTests
         using var folder = new TestFolder();
         string path = Flood(folder, before, row, isBzip2: false);
         long allocated = GC.GetTotalAllocatedBytes();
-        using (var limited = TestVectors.Load(path, limit: 5_000_000))
+        using (var limited = TestVectors.Load(path, limit: 500_000))
         {
             Assert.Equal(["a"], limited.Words);
-            Assert.Equal(4_999_999, limited.DuplicateCount);
+            Assert.Equal(499_999, limited.DuplicateCount);
         }
         using var source = new CancellationTokenSource();
         var cancel = new Last(progress =>
         {
-            if (progress.BytesRead > 100_000) source.Cancel();
+            if (progress.BytesRead > 60_000) source.Cancel();
         });
         Assert.Throws<OperationCanceledException>(() => WordVectors.Load(path, progress: cancel, cancellationToken: source.Token));
-        Assert.InRange(GC.GetTotalAllocatedBytes() - allocated, 0, 2L << 30); // the words as strings, which are collected at once
-        Assert.InRange(GC.GetTotalMemory(forceFullCollection: true), 0, 300 << 20);
+        Assert.InRange(GC.GetTotalAllocatedBytes() - allocated, 0, 1 << 30); // the words as strings, which are collected at once
+        Assert.InRange(GC.GetTotalMemory(forceFullCollection: true), 0, 100 << 20);
     }
 
     [Fact]
     public void AFloodIsCancelledBetweenRowsToo()
     {
         using var folder = new TestFolder();
-        string path = Flood(folder, "", "a 1 2\n", isBzip2: true); // one read of the file holds all of it
+        string path = Flood(folder, "", "a 1 2\n", isBzip2: false, pieces: 2); // one read of the file holds all of it
         using var source = new CancellationTokenSource();
         int reports = 0;
         var cancel = new Last(_ =>
@@ -122,8 +123,8 @@ public class HostileVectorsTests
             foreach (string path in new[] { text, TestFolder.Golden("gensim.verified.bin") })
             {
                 using var vectors = TestVectors.Load(path);
-                using (var some = TestVectors.Load(path, only: new HashSet<string> { vectors.Words[1] })) Assert.Equal(CPU, some.Vectors.device);
-                Assert.Equal(CPU, vectors.Vectors.device);
+                using (var some = TestVectors.Load(path, only: new HashSet<string> { vectors.Words[1] })) Assert.Equal(DeviceType.CPU, some.Vectors.device_type);
+                Assert.Equal(DeviceType.CPU, vectors.Vectors.device_type);
                 Assert.NotEmpty(vectors.MostSimilar(vectors.Words[0]));
                 foreach (WordVectorsFormat format in new[] { WordVectorsFormat.SafeTensors, WordVectorsFormat.Word2VecBinary })
                 {
@@ -135,7 +136,7 @@ public class HostileVectorsTests
                 }
             }
             using var none = TestVectors.Load(folder.Write("none", "0 3\n"));
-            Assert.Equal(CPU, none.Vectors.device);
+            Assert.Equal(DeviceType.CPU, none.Vectors.device_type);
         }
         finally
         {
@@ -144,21 +145,21 @@ public class HostileVectorsTests
     }
 
     /// <summary>Some gigabytes in a file of some megabytes: a piece of compressed data that is repeated.</summary>
-    private static string Flood(TestFolder folder, string before, string unit, bool isBzip2)
+    private static string Flood(TestFolder folder, string before, string unit, bool isBzip2, int pieces = 300)
     {
         const int pieceSize = 1 << 24;
         byte[] piece = Encoding.Latin1.GetBytes(string.Concat(Enumerable.Repeat(unit, pieceSize / unit.Length)));
         byte[] start = Encoding.Latin1.GetBytes(before), packedStart = Pack(start, isBzip2), packedPiece = Pack(piece, isBzip2);
         using FileStream file = File.Create(folder["flood"]);
         file.Write(packedStart);
-        for (int i = 0; i < 300; i++) file.Write(packedPiece);
+        for (int i = 0; i < pieces; i++) file.Write(packedPiece);
         return file.Name;
     }
 
     private static byte[] Pack(byte[] content, bool isBzip2)
     {
         var packed = new MemoryStream();
-        using (Stream stream = isBzip2 ? new BZip2OutputStream(packed) : new GZipStream(packed, CompressionLevel.Fastest)) stream.Write(content);
+        using (Stream stream = isBzip2 ? new BZip2OutputStream(packed) : new GZipStream(packed, CompressionLevel.Optimal)) stream.Write(content);
         return packed.ToArray();
     }
 

@@ -99,7 +99,7 @@ public class PythonTests
         string path = Path.Combine(AppContext.BaseDirectory, $"words.{name}");
         using (var vectors = TestVectors.Load(TestFolder.Golden("gensim.verified.bin"))) vectors.Save(path, format);
 
-        (int exitCode, string output) = Run("-B", Path.Combine(Scripts(), "checks", "pretrained.py"), "words", name, path);
+        (int exitCode, string output) = Run("-B", Path.Combine(Scripts(), "pretrained.py"), "words", name, path);
 
         Assert.Equal(0, exitCode);
         Assert.Equal(File.ReadAllText(TestFolder.Golden("gensim.verified.json")), output);

@@ -42,7 +42,7 @@ public class UndecodableTextTests
 
     [Theory]
     [InlineData("undecodable.verified.txt", "line 6")]
-    [InlineData("undecodable.verified.bin", "byte 68")]
+    [InlineData("undecodable.verified.bin", "byte 67")]
     public void TheMessageNamesTheOption(string name, string place)
     {
         string path = TestFolder.Golden(name);

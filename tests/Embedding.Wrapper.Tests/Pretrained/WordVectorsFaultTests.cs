@@ -143,7 +143,7 @@ public class WordVectorsFaultTests
         Saved(tensors => tensors["word_lengths"] = tensor(new long[] { 1, -1, 1 }), "word 2: it is said to have -1 bytes, and 2 are left.");
         Saved(tensors => tensors["word_lengths"] = tensor(new long[] { 1, 1, 0 }), "words: 1 bytes are left over.");
         Saved(tensors => tensors["words"] = tensor("aba"u8.ToArray()), "word 3: 'a' comes twice.");
-        Saved(tensors => tensors["words"] = tensor(new byte[] { 97, 0xFF, 99 }), "word 2: it is not valid UTF-8.");
+        Saved(tensors => tensors["words"] = tensor(new byte[] { 97, 0xFF, 99 }), "word 2: the word is not valid UTF-8.");
         Saved(tensors => tensors["vectors"] = zeros(3), "byte ");
         Saved(tensors => tensors["vectors"] = zeros(3, 2, dtype: float64), "byte ");
     }
