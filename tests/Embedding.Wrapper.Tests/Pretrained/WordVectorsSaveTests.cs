@@ -82,12 +82,13 @@ public class WordVectorsSaveTests
     [InlineData(" ", true)]
     [InlineData("", true)]
     [InlineData("a\nb", true)]
-    [InlineData("\ud800", true)]
+    [InlineData("half of a surrogate pair", true)]
     [InlineData("a\tb", false)]
     [InlineData("\t", false)]
     [InlineData("a\rb", false)]
     public void AWordThatAFormatCannotHoldIsRefusedBeforeAnythingIsWritten(string word, bool alsoInBinary)
     {
+        if (word == "half of a surrogate pair") word = "\ud800"; // which does not survive as an argument
         using var folder = new TestFolder();
         folder.Write("saved", "an older file");
         using Tensor table = Table(3, 2);
