@@ -17,4 +17,14 @@ public class ContributingTests
             next = found + 1;
         }
     }
+
+    [Fact]
+    public void ThePageHasTheCheckOfEveryScript()
+    {
+        const string folder = "parity-scripts/checks/";
+        IEnumerable<string?> scripts = Directory.GetFiles(Path.Combine(Repository.Root, folder), "*.py").Select(Path.GetFileName);
+        Assert.Equal(
+            scripts.Select(script => $"{folder}{script} check").Order(),
+            Repository.Commands("CONTRIBUTING.md").Where(command => command.StartsWith(folder, StringComparison.Ordinal)).Order());
+    }
 }
