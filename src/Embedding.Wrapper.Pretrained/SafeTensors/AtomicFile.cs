@@ -13,11 +13,14 @@ internal static class AtomicFile
     /// file stays as it was, and no other file is left behind. A link stays, and its target is replaced; the mode of an older file is
     /// kept. Files that a killed process left in the folder are removed.
     /// </summary>
-    /// <exception cref="IOException">The path is a pipe, a device or a socket, or the file cannot be written; the path is named.</exception>
-    /// <exception cref="UnauthorizedAccessException">The path is a folder, or the file may not be written; the path is named.</exception>
+    /// <exception cref="IOException">
+    /// The path is a folder, a pipe, a device or a socket, or the file cannot be written. The message names the path.
+    /// </exception>
+    /// <exception cref="UnauthorizedAccessException">The file may not be written. The message names the path.</exception>
     public static void Write(string path, Action<FileStream> write)
     {
         RegularFile.ThrowIfSpecial(path);
+        if (Directory.Exists(path)) throw new IOException($"{path} is a folder, not a regular file.");
         string target = Path.GetFullPath(path);
         if (new FileInfo(target).LinkTarget is not null) target = ResolveLinks(target, follows: 0);
         UnixFileMode? mode = CheckWritable(target);

@@ -39,8 +39,8 @@ public sealed partial class SafeTensorsFile
     /// a text has the name of a tied tensor; a tensor has more than 64 dimensions; the header would be longer than a reader accepts.
     /// </exception>
     /// <exception cref="NotSupportedException">The format lacks the dtype: complex128 and the quantized ones.</exception>
-    /// <exception cref="IOException">The file cannot be written, or the path is a pipe, a device or a socket.</exception>
-    /// <exception cref="UnauthorizedAccessException">The file may not be written, or the path is a folder.</exception>
+    /// <exception cref="IOException">The file cannot be written, or the path is a folder, a pipe, a device or a socket.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file may not be written.</exception>
     /// <exception cref="ObjectDisposedException">A tensor is disposed. The exception's object name is the tensor's name.</exception>
     /// <exception cref="OutOfMemoryException">There is not enough memory to make a tensor contiguous.</exception>
     public static void Save(string path, IReadOnlyDictionary<string, Tensor> tensors, IReadOnlyDictionary<string, string>? metadata = null)
