@@ -60,6 +60,13 @@ internal static unsafe class Cosines
             moreDots += other * *(Vector<float>*)(query + i + Vector<float>.Count);
             moreSquares += other * other;
         }
+        if (i <= width - Vector<float>.Count)
+        {
+            Vector<float> last = *(Vector<float>*)(row + i);
+            dots += last * *(Vector<float>*)(query + i);
+            squares += last * last;
+            i += Vector<float>.Count;
+        }
         float dot = Vector.Sum(dots + moreDots), square = Vector.Sum(squares + moreSquares);
         for (; i < width; i++)
         {
