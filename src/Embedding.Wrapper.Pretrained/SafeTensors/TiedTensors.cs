@@ -82,7 +82,7 @@ internal static class TiedTensors
             long unit = Divisor(Divisor(_elementSize, other._elementSize), other.Start - Start);
             Tensor used = zeros((Math.Max(End, other.End) - Start) / unit, ScalarType.Bool, CPU);
             Places(used, unit, 0).fill_(mark);
-            return other.Places(used, unit, (other.Start - Start) / unit).any().ToBoolean();
+            return other.Places(used, unit, (other.Start - Start) / unit).any().item<bool>();
         }
 
         private bool HasNoGaps => End - Start == _elementSize * _shape.Aggregate(1L, (product, size) => product * size);

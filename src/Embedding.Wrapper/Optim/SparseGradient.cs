@@ -72,6 +72,6 @@ internal sealed class SparseGradient
             return (sorted[0], sorted[Indices.size(1) - 1]);
         }
         using Tensor indices = Indices.select(0, dim), low = indices.min(), high = indices.max();
-        return (low.ToInt64(), high.ToInt64());
+        return (low.item<long>(), high.item<long>());
     }
 }

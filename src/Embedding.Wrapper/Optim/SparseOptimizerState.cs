@@ -35,7 +35,7 @@ public abstract class SparseOptimizerState : OptimizerState, IDisposable
         get => _step;
         set
         {
-            ArgumentOutOfRangeException.ThrowIfNegative(value);
+            Guard.ThrowIfNegative(value);
             lock (_stepLock) _step = value;
         }
     }
