@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using EmbeddingWrapper.Native;
 using static TorchSharp.torch;
 
@@ -48,6 +49,7 @@ internal static unsafe class Cosines
     /// <param name="query">A vector of norm 1 or 0.</param>
     /// <param name="row">Any vector.</param>
     /// <param name="width">Their number of elements.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)] // tiered compilation would come after the first few hundred searches
     private static float Cosine(float* query, float* row, int width)
     {
         Vector<float> dots = default, squares = default, moreDots = default, moreSquares = default;
