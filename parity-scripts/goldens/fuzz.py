@@ -78,11 +78,12 @@ class Story:
             self.writable = layout != "expanded"
             self.steps += [tensor("w", ugly(self.rng, (self.rows, self.columns), self.dtype), layout),
                            do.from_pretrained("m", "w", freeze=not self.learns, **self.options())]
-        self.kind = self.rng.choice((None, "sgd", "sparse_adam", "adagrad")) if self.learns and self.dtype in FULL else None
+        self.kind = self.rng.choice((None, "sgd", "own_sgd", "sparse_adam", "adagrad")) if self.learns and self.dtype in FULL else None
         if self.kind == "sparse_adam" and not self.sparse:
             self.kind = "adagrad"
         if self.kind:
-            self.steps.append(getattr(do, self.kind)("o", ["m.weight"], lr=self.rng.choice((0.1, 0.01, 0.3, 2.0))))
+            self.steps.append(getattr(do, self.kind)("o", ["m.weight"], lr=self.rng.choice((0.1, 0.01, 0.3, 2.0)),
+                                                     **(self.sgd_options() if self.kind == "own_sgd" else {})))
         events = [self.look_up, self.look_up, self.functional, self.train, self.eval, self.print, self.wrong_indices, self.wrong_table]
         if self.writable:
             events += [self.write, self.load, self.freeze]
@@ -93,6 +94,13 @@ class Story:
         for _ in range(self.rng.randint(2, 6)):
             self.rng.choice(events)()
         return self.steps
+
+    def sgd_options(self):
+        momentum = self.rng.choice((0.0, 0.9, 0.5))
+        nesterov = momentum > 0 and self.rng.random() < 0.4
+        return {"momentum": momentum, "nesterov": nesterov, "maximize": self.rng.random() < 0.3,
+                "dampening": 0.0 if nesterov else self.rng.choice((0.0, 0.25)),
+                "weight_decay": 0.0 if self.sparse else self.rng.choice((0.0, 0.1))}
 
     def look_up(self):
         self.steps += [self.indices(self.rng.choice(SHAPES)), do.forward("m", "i", "y"), do.show("m.weight")]

@@ -144,6 +144,8 @@ class Replay:
     def do_sgd(self, as_, parameters=None, groups=None, **options):
         return self.optimizer(torch.optim.SGD, parameters, groups, options)
 
+    do_own_sgd = do_sgd
+
     def do_sparse_adam(self, as_, parameters=None, groups=None, **options):
         usual = (options.get("beta1", 0.9), options.get("beta2", 0.999))
         groups = groups and [self.with_betas(group, *usual) for group in groups]
@@ -188,12 +190,25 @@ class Replay:
     def do_op(self, name, of, as_):
         return OPS[name](*map(self.at, of))
 
-    def do_step(self, of):
-        self.at(of).step()
+    def do_step(self, of, closure=None, input=None):
+        def loss():
+            self.at(of).zero_grad(set_to_none=True)
+            total = self.at(closure)(self.at(input)).sum()
+            total.backward()
+            return total
+
+        return self.at(of).step(*([loss] if closure else []))
 
     def do_set_lr(self, of, value):
         for group in self.at(of).param_groups:
             group["lr"] = value
+
+    def do_set_option(self, of, name, value):
+        for group in self.at(of).param_groups:
+            group[name] = value
+
+    def do_clip_grad_norm(self, parameters, max_norm, as_=None, **options):
+        return torch.nn.utils.clip_grad_norm_([self.at(path) for path in parameters], max_norm, **options)
 
     # What a step reads
 

@@ -7,9 +7,12 @@ from encoding import encode_number
 
 OPTIONS = ("padding_idx", "max_norm", "norm_type", "scale_grad_by_freq", "sparse")
 
-# The options of the optimizers and of their groups. All but the flags are doubles.
+# The options of the optimizers and of their groups. All but the flags are doubles. `sgd` and `own_sgd` are one optimizer in PyTorch;
+# in .NET the first is TorchSharp's and the second this library's.
+SGD = ("lr", "momentum", "dampening", "weight_decay", "nesterov", "maximize")
 OPTIMIZERS = {
-    "sgd": ("lr", "momentum", "dampening", "weight_decay", "nesterov", "maximize"),
+    "sgd": SGD,
+    "own_sgd": SGD,
     "sparse_adam": ("lr", "beta1", "beta2", "eps", "maximize"),
     "adagrad": ("lr", "lr_decay", "weight_decay", "initial_accumulator_value", "eps", "maximize"),
 }
@@ -49,14 +52,16 @@ ARGUMENTS = {
     "unhook": ("of",),
     **{kind: ("as", "parameters", *options, "groups") for kind, options in OPTIMIZERS.items()},
     "set_lr": ("of", "value"),
-    "step": ("of",),
+    "set_option": ("of", "name", "value"),
+    "step": ("of", "closure", "input"),
+    "clip_grad_norm": ("parameters", "max_norm", "norm_type", "error_if_nonfinite", "as"),
     "print": ("of",),
 }
 OPS = ("sum", "square", "exp", "clone", "detach", "sigmoid", "prod", "mul", "add", "matmul_t", "unsqueeze0", "unsqueeze1",
        "to_dense", "coalesce", "contiguous")
 LAYOUTS = ("transposed", "strided", "expanded", "expanded_columns", "narrowed", "complex", "meta")
 ALWAYS_GIVES = ("randn", "functional", "forward", "grad", "show", "repr", "parameters", "state_dict", "load_state_dict",
-                "print")
+                "print", "clip_grad_norm")
 MODES = ("no_grad", "inference_mode")
 
 
@@ -114,6 +119,8 @@ class Do:
             assert len(positional) <= len(names), do
             assert given.get("name") in OPS if do == "op" else True, given
             assert given.get("layout") in (None, *LAYOUTS), given
+            if do == "clip_grad_norm":
+                assert all(isinstance(given[name], float) for name in ("max_norm", "norm_type") if name in given), given
             if do in OPTIMIZERS:
                 check_optimizer(do, given)
             arguments = {name: given[name] for name in (*names, *MODES) if name in given}

@@ -4,7 +4,8 @@ from cases import tensor
 from steps import do
 from values import indices, ugly
 
-KEPT = {"sgd": ("momentum_buffer",), "sparse_adam": ("step", "exp_avg", "exp_avg_sq"), "adagrad": ("step", "sum")}
+KEPT = {"sgd": ("momentum_buffer",), "own_sgd": ("momentum_buffer",), "sparse_adam": ("step", "exp_avg", "exp_avg_sq"),
+        "adagrad": ("step", "sum")}
 
 
 def table(weight, module="m", layout=None, **options):

@@ -1,4 +1,4 @@
-"""What the three optimizers have in common: several parameters, groups, saved state, schedules, and what is refused."""
+"""What the optimizers have in common: several parameters, groups, saved state, schedules, and what is refused."""
 
 import itertools
 
@@ -11,8 +11,10 @@ ABOUT = "Optimizers update each parameter that has a gradient by its group's opt
 
 NAN, INF = float("nan"), float("inf")
 # Adagrad's rates are powers of two here; adagrad.py says why. SGD with momentum has a state.
-USUAL = {"sgd": {"lr": 0.1, "momentum": 0.9}, "sparse_adam": {"lr": 0.1}, "adagrad": {"lr": 0.5}}
-OTHER = {"sgd": {"lr": 0.3, "momentum": 0.5}, "sparse_adam": {"lr": 0.02, "beta1": 0.5, "beta2": 0.9, "eps": 0.001},
+USUAL = {"sgd": {"lr": 0.1, "momentum": 0.9}, "own_sgd": {"lr": 0.1, "momentum": 0.9}, "sparse_adam": {"lr": 0.1},
+         "adagrad": {"lr": 0.5}}
+OTHER = {"sgd": {"lr": 0.3, "momentum": 0.5}, "own_sgd": {"lr": 0.3, "momentum": 0.5, "dampening": 0.25},
+         "sparse_adam": {"lr": 0.02, "beta1": 0.5, "beta2": 0.9, "eps": 0.001},
          "adagrad": {"lr": 0.125, "lr_decay": 1.0, "initial_accumulator_value": 0.25, "eps": 0.001}}
 
 
@@ -48,7 +50,7 @@ def several_parameters():
             optimizer(kind, USUAL[kind], ("a.weight", "b.weight")),
             *both_learn(rng, kind, (3, 0)), *both_learn(rng, kind, (2, 0)),
             do.requires_grad_("b.weight", True), *both_learn(rng, kind, (2, 3))])
-    for kind in ("sgd", "adagrad"):
+    for kind in ("sgd", "own_sgd", "adagrad"):
         name = f"{kind}: one sparse table and one dense table"
         rng = seeded(name)
         yield Scenario(name, "O4", [
@@ -59,6 +61,7 @@ def several_parameters():
 
 def groups():
     own = {"sgd": ({"lr": 0.3}, {"momentum": 0.5}, {"momentum": 0.5, "nesterov": True}, {"lr": 0.0}),
+           "own_sgd": ({"lr": 0.3}, {"momentum": 0.0}, {"nesterov": True}, {"maximize": True}, {"dampening": 0.5}),
            "sparse_adam": ({"lr": 0.3}, {"beta1": 0.5}, {"beta2": 0.5}, {"beta1": 0.0, "beta2": 0.0}, {"eps": 0.25},
                            {"maximize": True}),
            "adagrad": ({"lr": 0.125}, {"eps": 0.25}, {"maximize": True}, {"lr": 0.25, "lr_decay": 1.0},
@@ -87,7 +90,7 @@ def groups():
             getattr(do, kind)("o", groups=[{"parameters": ["a.weight"], **options}, {"parameters": ["b.weight"]}]),
             *both_learn(rng, kind)])
 
-    for kind in ("sparse_adam", "adagrad"):
+    for kind in ("own_sgd", "sparse_adam", "adagrad"):
         given = {"a group without parameters": [{"parameters": []}, {"parameters": ["a.weight", "b.weight"]}],
                  "one parameter twice in a group": [{"parameters": ["a.weight", "b.weight", "a.weight"]}]}
         for about, these in given.items():
@@ -100,7 +103,8 @@ def groups():
 
 def schedules():
     """Sets the rate between the steps, as a scheduler does."""
-    rates = {"sgd": (0.1, 0.07, 0.0, 1.5), "sparse_adam": (0.1, 0.07, 0.0, 1.5), "adagrad": (0.5, 0.25, 0.0, 2.0)}
+    usual = (0.1, 0.07, 0.0, 1.5)
+    rates = {"sgd": usual, "own_sgd": usual, "sparse_adam": usual, "adagrad": (0.5, 0.25, 0.0, 2.0)}
     for kind, dtype in itertools.product(KEPT, ("float32", "float64")):
         name = f"{kind}: the rates {rates[kind]}, {dtype}"
         rng = seeded(name)
@@ -121,7 +125,7 @@ def schedules():
 def saved_state():
     """The state goes through a file into a new optimizer, which then does what the first would have done. The saved options win."""
     for kind, sparse, dtype in itertools.product(KEPT, (True, False), ("float32", "float64")):
-        if (kind == "sparse_adam") != sparse and kind != "adagrad":
+        if kind == ("sgd" if sparse else "sparse_adam"):
             continue  # SparseAdam takes no dense gradients, and TorchSharp's SGD does not save a sparse buffer
         for options in (USUAL[kind], OTHER[kind]):
             fresh = OTHER[kind] if options is USUAL[kind] else USUAL[kind]
@@ -135,7 +139,7 @@ def saved_state():
                 do.embedding("n", 4, 3, sparse=sparse, dtype=dtype), do.save_load("m", "n"),
                 getattr(do, kind)("p", ["n.weight"], **fresh), do.save_load("o", "p"), *state(kind, "p", "n.weight"),
                 *in_both(kind, drawn_batches(rng, 4, 3, (3, 2), dtype))])
-    for kind in ("sparse_adam", "adagrad"):
+    for kind in ("own_sgd", "sparse_adam", "adagrad"):
         name = f"{kind}: the state of a float32 table for a float64 one"
         rng = seeded(name)
         yield Scenario(name, "O5", [
@@ -153,7 +157,8 @@ def saved_state():
             do.save_load("p", "o"), *state(kind), *trained(kind, drawn_batches(rng, 4, 3, (3,)))])
         name = f"{kind}: two groups, one of them without steps so far"
         rng = seeded(name)
-        saved = [{"parameters": ["a.weight"], "lr": 0.25}, {"parameters": ["b.weight"], "eps": 0.5}]
+        own = {"momentum": 0.5} if kind == "own_sgd" else {"eps": 0.5}
+        saved = [{"parameters": ["a.weight"], "lr": 0.25}, {"parameters": ["b.weight"], **own}]
         fresh = [{"parameters": ["a.weight"]}, {"parameters": ["b.weight"], "lr": 2.0}]
         yield Scenario(name, "O5 O3", [
             *two_tables(rng, sparse=True),
@@ -197,7 +202,7 @@ def with_the_layer():
         yield Scenario(name, "M13 O4", [
             *table(ugly(rng, (4, 2)), sparse=True), optimizer(kind, USUAL[kind]),
             *trained(kind, drawn_batches(rng, 4, 2, (3,))), do.zero_grad("m"), *stepped(kind)])
-    for kind in ("sgd", "adagrad"):
+    for kind in ("sgd", "own_sgd", "adagrad"):
         name = f"{kind}: scale_grad_by_freq"
         rng = seeded(name)
         yield Scenario(name, "G5 O31", [
@@ -248,7 +253,7 @@ def refused_options():
 
 
 def refused_parameters():
-    for kind in ("sparse_adam", "adagrad"):
+    for kind in ("own_sgd", "sparse_adam", "adagrad"):
         make = getattr(do, kind)
         yield Scenario(f"{kind}: no parameters", "X51 O2", [make("o", [], raises=True)])
         yield Scenario(f"{kind}: no groups", "X51 O2", [make("o", groups=[], raises=True)])
