@@ -105,7 +105,7 @@ public class OptimizerSafetyTests
 
         Assert.Equal(before, Bits(good.Weight));
         Assert.Equal(inferenceBefore, Bits(parameter));
-        Assert.All(optimizer.state_dict().State.Cast<SparseOptimizerState>(), state => Assert.Equal(0, state.step));
+        Assert.All(optimizer.state_dict().State.Cast<SparseOptimizerState>(), state => Assert.Equal(0, state.StepCount()));
         if (kind == Kind.Adagrad) Assert.All(Floats(((Adagrad)optimizer).StateOf(parameter).sum), value => Assert.Equal(0f, value));
     }
 

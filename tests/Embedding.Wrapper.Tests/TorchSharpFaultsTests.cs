@@ -158,6 +158,41 @@ public class TorchSharpFaultsTests
     }
 
     [Fact]
+    public void SgdRefusesAWeightDecayWithASparseGradientInTheMiddleOfTheStep()
+    {
+        using Embedding dense = Trainable(), sparse = Trainable(sparse: true);
+        using var sgd = optim.SGD([dense.Weight, sparse.Weight], 0.1, weight_decay: 0.1);
+        using Tensor gradient = ones(4, 3);
+        dense.Weight.grad = gradient;
+        var error = Assert.Throws<ExternalException>(() => Step(sparse, sgd));
+        Assert.StartsWith("add(sparse, dense) is not supported", error.Message);
+        Assert.NotEqual([0f, 1f, 2f], Floats(dense.Weight)[..3]); // the parameter before it has moved
+    }
+
+    [Fact]
+    public void AdamSaysAboutASparseGradientWhatTheDocumentationQuotes()
+    {
+        using Embedding embedding = Trainable(sparse: true);
+        using var adam = optim.Adam(embedding.parameters());
+        using Tensor index = Indices(1), found = embedding.forward(index), loss = found.sum();
+        loss.backward();
+        var error = Assert.Throws<ExternalException>(() => adam.step());
+        Assert.Equal("", error.Message.Split('\n')[0]);
+    }
+
+    [Fact]
+    public void ClippingLeavesSparseGradientsAsTheyAre()
+    {
+        using Embedding embedding = Trainable(sparse: true);
+        using Tensor index = Indices(1, 1), found = embedding.forward(index), loss = found.sum();
+        loss.backward();
+        Assert.Equal(3.4641016, nn.utils.clip_grad_norm_(embedding.parameters(), 1.0), 1e-6);
+        using Tensor gradient = embedding.Weight.grad!, values = gradient.SparseValues;
+        Assert.Equal([1f, 1f, 1f, 1f, 1f, 1f], Floats(values));
+        Assert.Throws<ExternalException>(() => nn.utils.clip_grad_norm_(embedding.parameters(), 1.0, double.PositiveInfinity));
+    }
+
+    [Fact]
     public void SgdFillsGradientsWithZeros()
     {
         using Embedding embedding = Trainable();

@@ -1,4 +1,4 @@
-"""SGD: a sparse gradient's entries are applied one by one, and a sparse momentum buffer only grows."""
+"""TorchSharp's SGD: a sparse gradient's entries are applied one by one, and a sparse momentum buffer only grows."""
 
 import itertools
 
@@ -88,9 +88,6 @@ def buffers():
         do.tensor("i", value("int64", [1, 3])), do.functional("y", "i", "m.weight", gives=False),
         do.op("sum", ["y"], "s"), do.backward("s"), *stepped(KIND),
         *trained(KIND, [([1, 1], ones([2, 2])), ([2], ones([1, 2]))])])
-    yield Scenario("weight decay and a sparse gradient", "O14 X60", [
-        *table(counting(4, 2), sparse=True), optimizer(KIND, {"lr": 0.1, "weight_decay": 0.1}), *backward([1, 2]),
-        do.step("o", raises=True), do.show("m.weight")])
 
 
 def decay_and_padding():

@@ -38,6 +38,12 @@ internal static class TorchScript
         def add_sparse_(tensor: Tensor, indices: Tensor, values: Tensor, alpha: float):
             tensor.add_(torch.sparse_coo_tensor(indices, values, tensor.size()), alpha=alpha)
 
+        def is_coalesced(tensor: Tensor):
+            return tensor.is_coalesced()
+
+        def norm(tensor: Tensor, p: float):
+            return torch.norm(tensor, p)
+
         """; // libtorch's parser needs a line end after the last line
 
     private static readonly Lazy<jit.CompilationUnit> Compiled = new(() => jit.compile(Source));
@@ -94,5 +100,19 @@ internal static class TorchScript
     {
         using Scalar factor = alpha;
         Compiled.Value.invoke("add_sparse_", tensor, indices, values, factor);
+    }
+
+    /// <summary><c>torch.norm(tensor, p)</c> with a double, as in Python; of a sparse tensor that of its coalesced values. TorchSharp narrows p.</summary>
+    public static Tensor Norm(Tensor tensor, double p)
+    {
+        using Scalar order = p;
+        return (Tensor)Compiled.Value.invoke("norm", tensor, order);
+    }
+
+    /// <summary><c>tensor.is_coalesced()</c>: whether libtorch knows that each index of a sparse tensor occurs once, in order.</summary>
+    public static bool IsCoalesced(Tensor tensor)
+    {
+        using var flag = (Scalar)Compiled.Value.invoke("is_coalesced", tensor);
+        return flag.ToBoolean();
     }
 }

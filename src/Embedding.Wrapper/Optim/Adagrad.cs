@@ -87,21 +87,13 @@ public sealed class Adagrad : SparseOptimizer
     {
         if (gradient.is_sparse && ((Options)options).weight_decay != 0)
             throw new InvalidOperationException("weight_decay option is not compatible with sparse gradients");
-        if (!gradient.is_sparse && Overlaps(parameter)) // addcdiv_ would refuse only after the sum has changed
-        {
-            throw new InvalidOperationException("unsupported operation: more than one element of the written-to tensor refers to a single "
-                + "memory location. Please clone() the tensor before performing the operation.");
-        }
-
-        // libtorch's own check before it writes (at::has_internal_overlap).
-        static bool Overlaps(Parameter parameter) =>
-            !parameter.is_contiguous() && parameter.shape.Zip(parameter.stride()).Any(d => d is { First: > 1, Second: 0 });
+        if (!gradient.is_sparse) ThrowIfOverlapping(parameter); // addcdiv_ would refuse only after the sum has changed
     }
 
     private protected override Action Prepare(Part part)
     {
         (var options, var state, Parameter parameter) = ((Options)part.Options, (State)part.State, part.Parameter);
-        long step = state.step + 1;
+        long step = state.StepCount() + 1;
         Tensor sum = state.RequireTensors()[0]!;
         void Count() => state.Set(step, [sum]);
         double rate = options.LearningRate!.Value / (1 + ((step - 1) * options.lr_decay!.Value));
@@ -178,6 +170,10 @@ public sealed class Adagrad : SparseOptimizer
         internal State(Parameter parameter) : base(parameter, nameof(sum))
         {
         }
+
+        /// <summary>The number of steps in which the parameter had a gradient. 0 or more.</summary>
+        /// <exception cref="ArgumentOutOfRangeException">The value that is set is negative.</exception>
+        public long step { get => StepCount(); set => SetStepCount(value); }
 
         /// <summary>
         /// The sum of squared gradients, of the shape and dtype of the parameter. It shares the memory of the state: a step changes it.

@@ -131,6 +131,58 @@ internal static unsafe class RowKernels
         });
     }
 
+    /// <summary>
+    /// Adds <c>factor * value</c> to the row of each entry, one entry after the other: libtorch's <c>add_</c> of a sparse tensor that is not
+    /// coalesced. A row may occur several times, so the entries are not shared out to threads.
+    /// </summary>
+    public static void Add(SparseGradient entries, Tensor table, double factor)
+    {
+        if (table.dtype == ScalarType.Float32) Add<float>(entries, table, factor);
+        else Add<double>(entries, table, factor);
+    }
+
+    private static void Add<T>(SparseGradient entries, Tensor table, double factor) where T : unmanaged, IFloatingPointIeee754<T>
+    {
+        long count = entries.Values.size(0);
+        int width = checked((int)(entries.Values.numel() / count));
+        long* rows = TensorMemory.Address<long>(entries.Indices);
+        T* values = TensorMemory.Address<T>(entries.Values), p = TensorMemory.Address<T>(table);
+        T f = T.CreateTruncating(factor);
+        Vector<T> vf = new(f);
+        bool once = ScaledAddRoundsOnce.Value;
+        for (long row = 0; row < count; row++, values += width)
+        {
+            if (row + RowsAhead < count) Prefetch(p + (rows[row + RowsAhead] * width), width);
+            T* pr = p + (rows[row] * width);
+            int i = 0;
+            for (; i <= width - Vector<T>.Count; i += Vector<T>.Count)
+            {
+                Vector<T> v = Vector.Load(values + i), old = Vector.Load(pr + i);
+                Vector.Store(once ? MultiplyAdd(v, vf, old) : (v * vf) + old, pr + i);
+            }
+            for (; i < width; i++) pr[i] = once ? T.FusedMultiplyAdd(values[i], f, pr[i]) : (values[i] * f) + pr[i];
+        }
+    }
+
+    /// <summary>The smallest and the largest of at least one number.</summary>
+    public static (long Low, long High) Range(long* numbers, long count)
+    {
+        long low = numbers[0], high = low, i = 0;
+        if (count >= Vector<long>.Count)
+        {
+            Vector<long> lows = Vector.Load(numbers), highs = lows;
+            for (; i <= count - Vector<long>.Count; i += Vector<long>.Count)
+            {
+                Vector<long> next = Vector.Load(numbers + i);
+                (lows, highs) = (Vector.Min(lows, next), Vector.Max(highs, next));
+            }
+            for (int lane = 0; lane < Vector<long>.Count; lane++)
+                (low, high) = (Math.Min(low, lows[lane]), Math.Max(high, highs[lane]));
+        }
+        for (; i < count; i++) (low, high) = (Math.Min(low, numbers[i]), Math.Max(high, numbers[i]));
+        return (low, high);
+    }
+
     // Each row occurs once, so several threads can share the rows, and the bits do not depend on the number of threads.
     private static void Run(long rows, long bytesPerRow, Action<long, long> update)
     {

@@ -96,7 +96,7 @@ public sealed class SparseAdam : SparseOptimizer, optim.IBetas
     private protected override Action Prepare(Part part)
     {
         (var options, var state, SparseGradient sparse) = ((Options)part.Options, (State)part.State, part.Sparse!);
-        long step = state.step + 1;
+        long step = state.StepCount() + 1;
         Tensor?[] kept = state.RequireTensors();
         Tensor expAvg = kept[0] ?? zeros_like(part.Parameter), expAvgSq = kept[1] ?? zeros_like(part.Parameter);
         void Count() => state.Set(step, [expAvg, expAvgSq]);
@@ -160,6 +160,10 @@ public sealed class SparseAdam : SparseOptimizer, optim.IBetas
         internal State(Parameter parameter) : base(parameter, nameof(exp_avg), nameof(exp_avg_sq))
         {
         }
+
+        /// <summary>The number of steps in which the parameter had a gradient. 0 or more.</summary>
+        /// <exception cref="ArgumentOutOfRangeException">The value that is set is negative.</exception>
+        public long step { get => StepCount(); set => SetStepCount(value); }
 
         /// <summary>
         /// The running mean of gradients, of the shape and dtype of the parameter; zeros before the first step. It shares the memory of the

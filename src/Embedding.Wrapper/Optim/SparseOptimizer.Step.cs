@@ -14,13 +14,26 @@ public abstract partial class SparseOptimizer
     /// <param name="State">What is kept for it.</param>
     /// <param name="Parameter">The caller's.</param>
     /// <param name="Gradient">The gradient as the parameter has it.</param>
-    /// <param name="Sparse">The same gradient, coalesced; null if it is dense.</param>
+    /// <param name="Sparse">The same gradient, coalesced if <see cref="Coalesces"/>; null if it is dense.</param>
+    /// <param name="IsFirst">Whether the state had no tensors when the step began.</param>
     private protected sealed record Part(
-        SparseOptimizerOptions Options, SparseOptimizerState State, Parameter Parameter, Tensor Gradient, SparseGradient? Sparse);
+        SparseOptimizerOptions Options, SparseOptimizerState State, Parameter Parameter, Tensor Gradient, SparseGradient? Sparse, bool IsFirst);
+
+    /// <summary>Whether the formula needs each row once. A gradient without entries then changes nothing.</summary>
+    private protected virtual bool Coalesces => true;
 
     /// <summary>Throws if the optimizer does not take such a gradient.</summary>
     /// <exception cref="InvalidOperationException">It does not.</exception>
     private protected abstract void Check(SparseOptimizerOptions options, Parameter parameter, Tensor gradient);
+
+    /// <summary>libtorch's own check before it writes a whole tensor (<c>at::has_internal_overlap</c>).</summary>
+    /// <exception cref="InvalidOperationException">Several elements of the parameter are one place in memory.</exception>
+    private protected static void ThrowIfOverlapping(Parameter parameter)
+    {
+        if (parameter.is_contiguous() || !parameter.shape.Zip(parameter.stride()).Any(d => d is { First: > 1, Second: 0 })) return;
+        throw new InvalidOperationException("unsupported operation: more than one element of the written-to tensor refers to a single "
+            + "memory location. Please clone() the tensor before performing the operation.");
+    }
 
     /// <summary>
     /// Computes and allocates what the step of one parameter needs, and changes nothing. The caller's dispose scope disposes the tensors.
@@ -66,9 +79,9 @@ public abstract partial class SparseOptimizer
         return loss;
 
         // Rows are written through raw memory, which autograd does not see. Here libtorch also refuses an inference tensor.
-        static void MarkWritten(Part part)
+        void MarkWritten(Part part)
         {
-            if (part.Sparse is { IsEmpty: true }) return;
+            if (Coalesces && part.Sparse is { IsEmpty: true }) return;
             TensorMemory.MarkWritten(part.Parameter);
             part.State.MarkWritten();
         }
@@ -81,7 +94,7 @@ public abstract partial class SparseOptimizer
         return closure();
     }
 
-    /// <summary>Validates everything that a step will change, and coalesces the sparse gradients.</summary>
+    /// <summary>Validates everything that a step will change, and reads the sparse gradients.</summary>
     /// <returns>
     /// The parts in order. A round has each parameter once: PyTorch steps a parameter twice that is listed twice, and the second step
     /// starts from the result of the first.
@@ -109,8 +122,8 @@ public abstract partial class SparseOptimizer
                 foreach (Tensor? tensor in state.RequireTensors())
                     if (tensor is not null && !Fits(tensor, parameter)) throw Unfit("state", tensor, parameter, Place());
                 if (!inRound.Add(state)) (rounds, inRound) = ([.. rounds, []], [state]);
-                SparseGradient? sparse = gradient.is_sparse ? new(gradient, options.maximize!.Value) : null;
-                rounds[^1].Add(new(options, state, parameter, gradient, sparse));
+                SparseGradient? sparse = gradient.is_sparse ? new(gradient, options.maximize!.Value, Coalesces) : null;
+                rounds[^1].Add(new(options, state, parameter, gradient, sparse, state.RequireTensors().All(tensor => tensor is null)));
 
                 string Place() => $"parameter {index} of group {place}";
             }

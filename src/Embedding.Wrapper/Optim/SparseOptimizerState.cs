@@ -28,16 +28,17 @@ public abstract class SparseOptimizerState : OptimizerState, IDisposable
     private protected SparseOptimizerState(Parameter parameter, params string[] names) : base(parameter) =>
         (_of, _names, _tensors, _shown) = (parameter, names, new Tensor?[names.Length], new Tensor?[names.Length]);
 
-    /// <summary>The number of steps in which the parameter had a gradient. 0 or more.</summary>
-    /// <exception cref="ArgumentOutOfRangeException">The value that is set is negative.</exception>
-    public long step
+    /// <summary>
+    /// The number of steps in which the parameter had a gradient. It is a method because PyTorch's SGD keeps no such number: a tool that
+    /// goes through the properties would look for it in SGD's files.
+    /// </summary>
+    internal long StepCount() => _step;
+
+    /// <exception cref="ArgumentOutOfRangeException">The value is negative.</exception>
+    private protected void SetStepCount(long value)
     {
-        get => _step;
-        set
-        {
-            Guard.ThrowIfNegative(value);
-            lock (_stepLock) _step = value;
-        }
+        Guard.ThrowIfNegative(value);
+        lock (_stepLock) _step = value;
     }
 
     /// <summary>The tensors before the first step; null for those that a step makes.</summary>
@@ -54,29 +55,53 @@ public abstract class SparseOptimizerState : OptimizerState, IDisposable
                 Tensor?[] made = Make(() => [zeros_like(_of)]);
                 _tensors[index] = made[0];
             }
-            if (_shown[index] is not { IsInvalid: false }) _shown[index] = _tensors[index]!.alias().DetachFromDisposeScope();
-            return _shown[index]!;
+            return ShowIfAny(index)!;
+        }
+    }
+
+    /// <summary>A tensor for the caller, or null where there is none yet.</summary>
+    /// <exception cref="ObjectDisposedException">The state is disposed.</exception>
+    private protected Tensor? ShowIfAny(int index)
+    {
+        lock (_stepLock)
+        {
+            if (RequireTensors()[index] is not { } tensor) return null;
+            if (_shown[index] is not { IsInvalid: false })
+                _shown[index] = (tensor.is_sparse ? tensor.detach() : tensor.alias()).DetachFromDisposeScope();
+            return _shown[index];
         }
     }
 
     /// <summary>Copies a tensor of the caller's in the place of one of the state's.</summary>
     /// <exception cref="ArgumentNullException">The tensor is null.</exception>
-    /// <exception cref="ArgumentException">It has another shape than the parameter, or is sparse or complex.</exception>
+    /// <exception cref="ArgumentException">It has another shape than the parameter, or is complex, or is sparse and must not be.</exception>
     /// <exception cref="ObjectDisposedException">The tensor or the state is disposed.</exception>
-    private protected void Replace(int index, Tensor value)
+    private protected void Replace(int index, Tensor value, bool allowSparse = false)
     {
         Guard.ThrowIfNullOrDisposed(value);
         lock (_stepLock)
         {
             Tensor?[] tensors = [.. RequireTensors()];
-            if (value.is_sparse || value.is_complex() || !SameShape(value, _of))
+            if ((value.is_sparse && !allowSparse) || value.is_complex() != _of.is_complex() || !SameShape(value, _of))
             {
                 string shape = string.Join(", ", _of.shape);
+                string what = allowSparse ? "has" : "is dense and real and has";
                 string given = $"{(value.is_sparse ? "sparse " : "")}{value.dtype} [{string.Join(", ", value.shape)}]";
-                throw new ArgumentException(
-                    $"{_names[index]} is dense and real and has the shape [{shape}] of the parameter; this is {given}.", nameof(value));
+                throw new ArgumentException($"{_names[index]} {what} the shape [{shape}] of the parameter; this is {given}.", nameof(value));
             }
             tensors[index] = Make(() => [CopyOf(value)])[0];
+            Set(_step, tensors);
+        }
+    }
+
+    /// <summary>Drops a tensor.</summary>
+    /// <exception cref="ObjectDisposedException">The state is disposed.</exception>
+    private protected void Drop(int index)
+    {
+        lock (_stepLock)
+        {
+            Tensor?[] tensors = [.. RequireTensors()];
+            tensors[index] = null;
             Set(_step, tensors);
         }
     }
@@ -112,7 +137,7 @@ public abstract class SparseOptimizerState : OptimizerState, IDisposable
     internal void MarkWritten()
     {
         foreach (Tensor? shown in _shown)
-            if (shown is { IsInvalid: false }) TensorMemory.MarkWritten(shown);
+            if (shown is { IsInvalid: false, is_sparse: false }) TensorMemory.MarkWritten(shown);
     }
 
     /// <summary>Sets the state to what it was before the first step.</summary>

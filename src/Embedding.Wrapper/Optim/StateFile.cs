@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using EmbeddingWrapper.Native;
 using TorchSharp;
@@ -14,10 +15,14 @@ namespace EmbeddingWrapper.Optim;
 internal static class StateFile
 {
     private const int Version = 1, LargestPiece = 1 << 20;
+    private const byte None = 0, Dense = 1, Sparse = 2;
     private const string Cut = "The data ends too early.";
 
     // As in PNG files: the first byte is no text, and the line end shows a transfer as text.
     private static ReadOnlySpan<byte> Mark => [0x89, (byte)'E', (byte)'W', (byte)'O', (byte)'P', (byte)'T', (byte)'\r', (byte)'\n'];
+
+    /// <summary>How a tensor is saved. A sparse one follows as its indices and its values, in stored order.</summary>
+    private readonly record struct Saved(bool IsSparse, int SparseDims, long Entries, bool IsCoalesced);
 
     /// <exception cref="InvalidOperationException">An option is null. Nothing is written then.</exception>
     /// <exception cref="ObjectDisposedException">A state is disposed. Nothing is written then.</exception>
@@ -34,13 +39,20 @@ internal static class StateFile
         {
             foreach (Tensor tensor in state.RequireTensors().OfType<Tensor>())
             {
-                using Tensor here = tensor.to(state.Of().dtype, CPU), plain = here.contiguous();
-                byte* at = TensorMemory.Address<byte>(plain);
-                for (long left = Bytes(plain), piece; left > 0; at += piece, left -= piece)
-                    Put(new(at, (int)(piece = Math.Min(left, LargestPiece))));
+                using Tensor? indices = tensor.is_sparse ? tensor.SparseIndices : null, values = tensor.is_sparse ? tensor.SparseValues : null;
+                if (indices is not null) PutTensor(indices, ScalarType.Int64);
+                PutTensor(values ?? tensor, state.Of().dtype);
             }
         }
         writer.Write(hash.GetHashAndReset());
+
+        void PutTensor(Tensor tensor, ScalarType dtype)
+        {
+            using Tensor here = tensor.to(dtype, CPU), plain = here.contiguous();
+            byte* at = TensorMemory.Address<byte>(plain);
+            for (long left = Bytes(plain), piece; left > 0; at += piece, left -= piece)
+                Put(new(at, (int)(piece = Math.Min(left, LargestPiece))));
+        }
 
         void Put(ReadOnlySpan<byte> bytes)
         {
@@ -66,11 +78,11 @@ internal static class StateFile
         try
         {
             using var normal = inference_mode(false); // an inference tensor could not be updated outside inference mode
-            foreach ((SparseOptimizerState state, long step, bool[] there) in ReadHeader(Take(length), optimizer, records, staged))
+            foreach ((SparseOptimizerState state, long step, Saved?[] there) in ReadHeader(Take(length), optimizer, records, staged))
             {
                 var tensors = new Tensor?[there.Length];
                 staged.Add(state, step, tensors); // disposes them if the rest is damaged
-                for (int i = 0; i < there.Length; i++) tensors[i] = there[i] ? TakeTensor(state.Of()) : null;
+                for (int i = 0; i < there.Length; i++) tensors[i] = there[i] is { } saved ? TakeState(state.Of(), saved) : null;
             }
             byte[] computed = hash.GetHashAndReset(), stored = reader.ReadBytes(computed.Length);
             if (!stored.SequenceEqual(computed))
@@ -91,9 +103,26 @@ internal static class StateFile
             return bytes;
         }
 
-        Tensor TakeTensor(Parameter parameter)
+        Tensor TakeState(Parameter parameter, Saved saved)
         {
-            Tensor tensor = empty(parameter.shape, parameter.dtype, CPU);
+            if (!saved.IsSparse) return TakeTensor(parameter.shape, parameter.dtype, parameter.device);
+            using DisposeScope scope = NewDisposeScope();
+            try
+            {
+                Tensor indices = TakeTensor([saved.SparseDims, saved.Entries], ScalarType.Int64, parameter.device);
+                Tensor values = TakeTensor([saved.Entries, .. parameter.shape[saved.SparseDims..]], parameter.dtype, parameter.device);
+                Tensor entries = new SparseGradient(sparse_coo_tensor(indices, values, parameter.shape), negate: false, saved.IsCoalesced).All;
+                return entries.DetachFromDisposeScope();
+            }
+            catch (Exception error) when (error is InvalidOperationException or ExternalException) // a bad index, or too many entries
+            {
+                throw new InvalidDataException($"The entries of a sparse tensor do not fit: {error.Message.Split('\n')[0]}", error);
+            }
+        }
+
+        Tensor TakeTensor(long[] shape, ScalarType dtype, Device device)
+        {
+            Tensor tensor = empty(shape, dtype, CPU);
             try
             {
                 byte* at = TensorMemory.Address<byte>(tensor);
@@ -106,8 +135,8 @@ internal static class StateFile
                     at += read;
                     left -= read;
                 }
-                if (parameter.device_type == DeviceType.CPU) return tensor;
-                using (tensor) return tensor.to(parameter.device);
+                if (device.type == DeviceType.CPU) return tensor;
+                using (tensor) return tensor.to(device);
             }
             catch
             {
@@ -136,21 +165,26 @@ internal static class StateFile
         foreach (SparseOptimizerState state in records.State.Cast<SparseOptimizerState>())
         {
             header.Write(Description(state.Of()));
-            header.Write(state.step);
+            header.Write(state.StepCount());
             foreach ((string name, Tensor? tensor) in state.Names().Zip(state.RequireTensors()))
             {
                 header.Write(name);
-                header.Write(tensor is not null);
+                header.Write((byte)(tensor is null ? None : tensor.is_sparse ? Sparse : Dense));
+                if (tensor is not { is_sparse: true }) continue;
+                using Tensor indices = tensor.SparseIndices;
+                header.Write((int)indices.size(0));
+                header.Write(indices.size(1));
+                header.Write(TorchScript.IsCoalesced(tensor));
             }
         }
         return bytes.ToArray();
     }
 
-    /// <returns>For each state its step, and which of its tensors follow.</returns>
-    private static List<(SparseOptimizerState State, long Step, bool[] There)> ReadHeader(
+    /// <returns>For each state its step, and how each of its tensors follows; null if it does not.</returns>
+    private static List<(SparseOptimizerState State, long Step, Saved?[] There)> ReadHeader(
         byte[] bytes, SparseOptimizer optimizer, optim.Optimizer.StateDictionary records, StagedState staged)
     {
-        List<(SparseOptimizerState, long, bool[])> states = [];
+        List<(SparseOptimizerState, long, Saved?[])> states = [];
         var header = new BinaryReader(new MemoryStream(bytes));
         try
         {
@@ -173,7 +207,7 @@ internal static class StateFile
                 states.Add((state, step, [.. state.Names().Select(name =>
                 {
                     Expect($"tensor of parameter {index}", header.ReadString(), name);
-                    return header.ReadBoolean();
+                    return ReadSaved(header, index, state.Of());
                 })]));
             }
             Expect("length of the header", bytes.Length, (int)header.BaseStream.Position);
@@ -183,6 +217,19 @@ internal static class StateFile
         {
             throw new InvalidDataException("The header ends too early.", error);
         }
+    }
+
+    private static Saved? ReadSaved(BinaryReader header, int index, Parameter parameter)
+    {
+        byte kind = header.ReadByte();
+        if (kind is None) return null;
+        if (kind is Dense) return new();
+        if (kind is not Sparse) throw Unexpected($"kind of a tensor of parameter {index}", kind, $"at most {Sparse}");
+        var saved = new Saved(true, header.ReadInt32(), header.ReadInt64(), header.ReadBoolean());
+        if (saved.SparseDims < 1 || saved.SparseDims > parameter.dim())
+            throw Unexpected($"number of sparse dimensions of parameter {index}", saved.SparseDims, $"1 to {parameter.dim()}");
+        if (saved.Entries < 0) throw Unexpected($"number of entries of parameter {index}", saved.Entries, "0 or more");
+        return saved;
     }
 
     private static string Description(Parameter parameter) => $"{parameter.dtype} [{string.Join(", ", parameter.shape)}]";

@@ -11,11 +11,10 @@ internal sealed class ExpectedError(string step, string pythonText, string? dotn
     /// </summary>
     private static readonly (string? Step, string Text, Type Exception)[] Table =
     [
-        // libtorch's own errors: TorchSharp throws them (in the step, its SGD does), and the library never sees them
+        // libtorch's own errors: TorchSharp throws them, and the library never sees them
         ("backward", "", typeof(ExternalException)),
         ("grad", "", typeof(ExternalException)),
         ("op", "", typeof(ExternalException)),
-        ("step", "add(sparse, dense) is not supported", typeof(ExternalException)),
 
         // a padding index: the caller's argument, unless the weight was replaced by one that the index does not fit
         ("forward", "Padding_idx must be within num_embeddings", typeof(InvalidOperationException)),
@@ -36,6 +35,7 @@ internal sealed class ExpectedError(string step, string pythonText, string? dotn
 
         // an optimizer's options, and its parameters
         (null, "Invalid ", typeof(ArgumentOutOfRangeException)),
+        (null, "Nesterov momentum requires", typeof(ArgumentException)),
         (null, "optimizer got an empty parameter list", typeof(ArgumentException)),
         (null, "can't optimize a non-leaf Tensor", typeof(ArgumentException)),
         (null, "some parameters appear in more than one parameter group", typeof(ArgumentException)),

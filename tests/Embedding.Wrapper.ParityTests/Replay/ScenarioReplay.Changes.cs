@@ -80,7 +80,7 @@ internal sealed partial class ScenarioReplay
         switch (At(given.Text("of")))
         {
             case nn.Module module: module.zero_grad(); break;
-            case SGD sgd: // TorchSharp's zero_grad fills gradients with zeros; PyTorch's drops them
+            case TorchSharp.Modules.SGD sgd: // TorchSharp's zero_grad fills gradients with zeros; PyTorch's drops them
                 foreach (Parameter parameter in sgd.parameters()) parameter.grad = null;
                 break;
             case optim.Optimizer optimizer: optimizer.zero_grad(); break;

@@ -5,6 +5,8 @@ using EmbeddingWrapper.Optim;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 using Adagrad = EmbeddingWrapper.Optim.Adagrad;
+using OwnSGD = EmbeddingWrapper.Optim.SGD;
+using SGD = TorchSharp.Modules.SGD;
 
 namespace EmbeddingWrapper.ParityTests.Replay;
 
@@ -15,6 +17,20 @@ internal sealed partial class ScenarioReplay
     private SGD MakeSgd(Arguments given)
     {
         return MakeOptimizer<SGD, SGD.ParamGroup>(given, (parameters, own) => new(parameters, new SGD.Options
+        {
+            LearningRate = own.OptionalNumber("lr"),
+            momentum = own.OptionalNumber("momentum"),
+            dampening = own.OptionalNumber("dampening"),
+            weight_decay = own.OptionalNumber("weight_decay"),
+            nesterov = own.OptionalFlag("nesterov"),
+            maximize = own.OptionalFlag("maximize"),
+        }));
+    }
+
+    [Does("own_sgd")]
+    private OwnSGD MakeOwnSgd(Arguments given)
+    {
+        return MakeOptimizer<OwnSGD, OwnSGD.ParamGroup>(given, (parameters, own) => new(parameters, new()
         {
             LearningRate = own.OptionalNumber("lr"),
             momentum = own.OptionalNumber("momentum"),
@@ -60,8 +76,37 @@ internal sealed partial class ScenarioReplay
         foreach (optim.ILearningRateController group in optimizer.ParamGroups) group.LearningRate = value;
     }
 
+    [Does("set_option")]
+    private void SetOption(Arguments given)
+    {
+        string name = given.Text("name");
+        var value = given.Required("value");
+        foreach (OptimizerOptions options in At<OwnSGD>(given.Text("of")).state_dict().Options)
+        {
+            PropertyInfo property = options.GetType().GetProperty(name == "lr" ? nameof(OptimizerOptions.LearningRate) : name)!;
+            property.SetValue(options, property.PropertyType == typeof(bool?) ? value.GetBoolean() : GoldenText.Number(value));
+        }
+    }
+
     [Does("step")]
-    private void StepOptimizer(Arguments given) => At<optim.Optimizer>(given.Text("of")).step();
+    private Tensor? StepOptimizer(Arguments given)
+    {
+        var optimizer = At<optim.Optimizer>(given.Text("of"));
+        if (given.OptionalText("closure") is not { } path) return optimizer.step();
+        var module = At<nn.IModule<Tensor, Tensor>>(path);
+        Tensor input = TensorAt(given.Text("input"));
+        return optimizer.step(() =>
+        {
+            optimizer.zero_grad();
+            Tensor loss = module.call(input).sum();
+            loss.backward();
+            return loss;
+        });
+    }
+
+    [Does("clip_grad_norm")]
+    private Tensor ClipGradNorm(Arguments given) => Gradients.ClipGradNorm(ParametersAt(given), given.Number("max_norm"),
+        given.OptionalNumber("norm_type") ?? 2.0, given.Flag("error_if_nonfinite"));
 
     /// <summary>
     /// Calls the constructor with the options that the golden names and no others, so that the defaults are the optimizer's.
@@ -112,6 +157,7 @@ internal sealed partial class ScenarioReplay
     private static object? Kept(OptimizerState state, string name) => (state, name) switch
     {
         (SGD.State sgd, "momentum_buffer") => sgd.momentum_buffer,
+        (OwnSGD.State sgd, "momentum_buffer") => sgd.momentum_buffer,
         (SparseAdam.State adam, "step") => (object)adam.step, // without the cast the number would become a tensor
         // PyTorch keeps nothing before the first step. Here the moments are then zeros, made when they are asked for.
         (SparseAdam.State { step: 0 }, "exp_avg" or "exp_avg_sq") => null,
