@@ -23,7 +23,12 @@ FUNCTIONS = {
     "torch.nn.functional.embedding": nn.functional.embedding,
     "torch.optim.SparseAdam": torch.optim.SparseAdam,
     "torch.optim.Adagrad": torch.optim.Adagrad,
+    "torch.optim.SGD": torch.optim.SGD,
+    "torch.nn.utils.clip_grad_norm_": nn.utils.clip_grad_norm_,
 }
+
+# Defaults that only newer versions of PyTorch have. 1.13.1 wants a learning rate for SGD.
+NEWER_DEFAULTS = {("SGD", "lr"): 1e-3}
 
 # Parameters that .NET does not have: those by which from_pretrained passes its table on, and those that choose between kernels that
 # compute the same. Any other parameter that PyTorch adds counts as a difference.
@@ -34,8 +39,10 @@ def parameters(function):
     for name, parameter in inspect.signature(function).parameters.items():
         if name in NOT_IN_DOTNET:
             continue
-        required = parameter.default is inspect.Parameter.empty
-        yield {"name": name} if required else {"name": name, "default": parameter.default}
+        default = NEWER_DEFAULTS.get((function.__name__, name), parameter.default)
+        assert default == parameter.default or "required" in str(parameter.default), f"{function.__name__}: {name}"
+        required = default is inspect.Parameter.empty
+        yield {"name": name} if required else {"name": name, "default": default}
 
 
 def text():

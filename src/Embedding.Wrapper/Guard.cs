@@ -21,6 +21,15 @@ internal static class Guard
         if (tensor.IsInvalid) throw Disposed(argument);
     }
 
+    /// <summary>libtorch's own check before it writes to a whole tensor (<c>at::has_internal_overlap</c>).</summary>
+    /// <exception cref="InvalidOperationException">Several elements of the tensor are one place in memory.</exception>
+    public static void ThrowIfOverlapping(Tensor tensor)
+    {
+        if (tensor.is_contiguous() || !tensor.shape.Zip(tensor.stride()).Any(d => d is { First: > 1, Second: 0 })) return;
+        throw new InvalidOperationException("unsupported operation: more than one element of the written-to tensor refers to a single "
+            + "memory location. Please clone() the tensor before performing the operation.");
+    }
+
     /// <exception cref="ArgumentException">The dtype is neither floating-point nor complex, and the tensor is to get gradients.</exception>
     public static void ThrowIfNotTrainable(ScalarType dtype, string argument)
     {

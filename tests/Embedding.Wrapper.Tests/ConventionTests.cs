@@ -90,13 +90,13 @@ public class ConventionTests
     }
 
     // The state for a parameter. Only the optimizer makes one, and disposal empties it.
-    private static readonly Type[] MadeByOptimizers = [typeof(Optim.Adagrad.State), typeof(SparseAdam.State)];
+    private static readonly Type[] MadeByOptimizers = [typeof(Optim.Adagrad.State), typeof(SparseAdam.State), typeof(Optim.SGD.State)];
 
     /// <summary>Members that still work after disposal: the options that the object was made with, its text, and disposal itself.</summary>
     private static readonly string[] AliveAfterDisposal =
     [
         "get_NumEmbeddings", "get_EmbeddingDim", "get_PaddingIdx", "get_MaxNorm", "get_NormType", "get_ScaleGradByFreq", "get_Sparse",
-        "get_CheckIndices", "set_CheckIndices", "get_Betas", "set_Betas", nameof(ToString), nameof(IDisposable.Dispose),
+        "get_CheckIndices", "set_CheckIndices", "get_Betas", "set_Betas", "get_Momentum", "set_Momentum", nameof(ToString), nameof(IDisposable.Dispose),
         nameof(nn.Module.named_parameters), nameof(nn.Module.get_parameter), // TorchSharp's list, which is then empty
     ];
 
@@ -117,6 +117,8 @@ public class ConventionTests
         ["torch.nn.functional.embedding"] = typeof(Functional).GetMember(nameof(Functional.Embedding)),
         ["torch.optim.SparseAdam"] = typeof(SparseAdam).GetConstructors(),
         ["torch.optim.Adagrad"] = typeof(Optim.Adagrad).GetConstructors(),
+        ["torch.optim.SGD"] = typeof(Optim.SGD).GetConstructors(),
+        ["torch.nn.utils.clip_grad_norm_"] = typeof(Gradients).GetMember(nameof(Gradients.ClipGradNorm)),
     };
 
     /// <summary>PyTorch's parameters as .NET spells them, from the file that parity-scripts/checks/signatures.py writes.</summary>
@@ -132,6 +134,7 @@ public class ConventionTests
         string[] words = parameter.GetProperty("name").GetString()!.Split('_');
         string name = string.Concat(words.Select((word, i) => i == 0 ? word : char.ToUpperInvariant(word[0]) + word[1..]));
         if (name == "params") name = "parameters"; // a keyword in C#
+        if (name == "errorIfNonfinite") name = "errorIfNonFinite"; // two words in .NET: double.IsFinite
         bool optional = parameter.TryGetProperty("default", out JsonElement value);
 
         // Python's tuple of betas is beta1 and beta2 here.

@@ -4,6 +4,7 @@ using TorchSharp.Modules;
 using static EmbeddingWrapper.Tests.OptimizerTests;
 using static EmbeddingWrapper.Tests.Shared;
 using Adagrad = EmbeddingWrapper.Optim.Adagrad;
+using SGD = EmbeddingWrapper.Optim.SGD;
 
 namespace EmbeddingWrapper.Tests;
 
@@ -33,9 +34,12 @@ public class OptimizerFileTests
     {
         Parameter[] tables = [.. Enumerable.Range(0, 2).Select(_ => new Parameter(Table(rows, dtype: dtype)))];
         IEnumerable<Parameter[]> grouped = groups == 1 ? [tables] : tables.Chunk(1);
-        SparseOptimizer optimizer = kind == Kind.SparseAdam
-            ? new SparseAdam(grouped.Select(group => new SparseAdam.ParamGroup(group)), lr, eps: lr / 10)
-            : new Adagrad(grouped.Select(group => new Adagrad.ParamGroup(group)), lr, lrDecay: lr / 10);
+        SparseOptimizer optimizer = kind switch
+        {
+            Kind.SparseAdam => new SparseAdam(grouped.Select(group => new SparseAdam.ParamGroup(group)), lr, eps: lr / 10),
+            Kind.Adagrad => new Adagrad(grouped.Select(group => new Adagrad.ParamGroup(group)), lr, lrDecay: lr / 10),
+            _ => new SGD(grouped.Select(group => new SGD.ParamGroup(group)), lr, momentum: lr / 10),
+        };
         for (int step = 0; step < steps; step++)
         {
             using Tensor index = tensor(new long[,] { { step, 3 } }), values = ones(2, 3, dtype);
@@ -53,6 +57,8 @@ public class OptimizerFileTests
     [InlineData(Kind.SparseAdam, Through.TorchSharps)]
     [InlineData(Kind.Adagrad, Through.Own)]
     [InlineData(Kind.Adagrad, Through.TorchSharps)]
+    [InlineData(Kind.SGD, Through.Own)]
+    [InlineData(Kind.SGD, Through.TorchSharps)]
     public void AFileHoldsEverything(Kind kind, Through through)
     {
         using SparseOptimizer from = Trained(kind), to = Trained(kind, lr: 7, steps: 1);
@@ -72,6 +78,7 @@ public class OptimizerFileTests
     [Theory]
     [InlineData(Kind.SparseAdam)]
     [InlineData(Kind.Adagrad)]
+    [InlineData(Kind.SGD)]
     public void AFileThatIsCutAnywhereIsRefused(Kind kind)
     {
         using SparseOptimizer from = Trained(kind), to = Trained(kind, lr: 7, steps: 1);
@@ -90,6 +97,7 @@ public class OptimizerFileTests
     [Theory]
     [InlineData(Kind.SparseAdam)]
     [InlineData(Kind.Adagrad)]
+    [InlineData(Kind.SGD)]
     public void AFileWithAnyByteChangedIsRefused(Kind kind)
     {
         using SparseOptimizer from = Trained(kind), to = Trained(kind, lr: 7, steps: 1);

@@ -3,6 +3,7 @@ using TorchSharp.Modules;
 using static EmbeddingWrapper.Tests.OptimizerTests;
 using static EmbeddingWrapper.Tests.Shared;
 using Adagrad = EmbeddingWrapper.Optim.Adagrad;
+using SGD = EmbeddingWrapper.Optim.SGD;
 
 namespace EmbeddingWrapper.Tests;
 
@@ -43,6 +44,13 @@ public class OptimizerGroupTests
             .Select(o => (o.LearningRate!.Value, o.lr_decay!.Value, o.weight_decay!.Value, o.initial_accumulator_value!.Value, o.eps!.Value, o.maximize!.Value)));
     }
 
+    private static ParamGroup GroupOf(Kind kind, params Parameter[] parameters) => kind switch
+    {
+        Kind.SparseAdam => new SparseAdam.ParamGroup(parameters),
+        Kind.Adagrad => new Adagrad.ParamGroup(parameters),
+        _ => new SGD.ParamGroup(parameters),
+    };
+
     [Fact]
     public void NumbersOutOfRangeGetPyTorchsTexts()
     {
@@ -59,7 +67,10 @@ public class OptimizerGroupTests
             () => Refused("weightDecay", "Invalid weight_decay value: -1.0", () => new Adagrad(p, weightDecay: -1)),
             () => Refused("initialAccumulatorValue", "Invalid initial_accumulator_value value: -1.0",
                 () => new Adagrad(p, initialAccumulatorValue: -1)),
-            () => Refused("eps", "Invalid epsilon value: -1e-10", () => new Adagrad(p, eps: -1e-10)));
+            () => Refused("eps", "Invalid epsilon value: -1e-10", () => new Adagrad(p, eps: -1e-10)),
+            () => Refused("lr", "Invalid learning rate: -0.1", () => new SGD(p, lr: -0.1)),
+            () => Refused("momentum", "Invalid momentum value: -1.0", () => new SGD(p, momentum: -1)),
+            () => Refused("weightDecay", "Invalid weight_decay value: -1e-05", () => new SGD(p, weightDecay: -1e-5)));
 
         static void Refused(string argument, string text, Func<object> make)
         {
@@ -72,6 +83,7 @@ public class OptimizerGroupTests
     [Theory]
     [InlineData(Kind.SparseAdam)]
     [InlineData(Kind.Adagrad)]
+    [InlineData(Kind.SGD)]
     public void ParametersThatCannotBeTrainedAreRefused(Kind kind)
     {
         using Embedding embedding = Trainable();
@@ -83,7 +95,7 @@ public class OptimizerGroupTests
         Assert.False(nonLeaf.is_leaf);
         Assert.Contains("can't optimize a non-leaf Tensor", Assert.Throws<ArgumentException>(() => Make(kind, [nonLeaf])).Message);
         using OptimizerHelper optimizer = Make(kind, [embedding.Weight]);
-        ParamGroup again = kind == Kind.SparseAdam ? new SparseAdam.ParamGroup([embedding.Weight]) : new Adagrad.ParamGroup([embedding.Weight]);
+        ParamGroup again = GroupOf(kind, embedding.Weight);
         Assert.Contains("some parameters appear in more than one parameter group",
             Assert.Throws<ArgumentException>(() => optimizer.add_param_group(again)).Message);
     }
@@ -102,14 +114,19 @@ public class OptimizerGroupTests
     [Theory]
     [InlineData(Kind.SparseAdam)]
     [InlineData(Kind.Adagrad)]
+    [InlineData(Kind.SGD)]
     public void AGroupMayBeEmptyAndAnOptimizerMayNot(Kind kind)
     {
         using Embedding embedding = Trainable();
-        ParamGroup empty = kind == Kind.SparseAdam ? new SparseAdam.ParamGroup([]) : new Adagrad.ParamGroup([]);
-        using OptimizerHelper alone = kind == Kind.SparseAdam
-            ? new SparseAdam([(SparseAdam.ParamGroup)empty]) : new Adagrad([(Adagrad.ParamGroup)empty]);
+        ParamGroup empty = GroupOf(kind);
+        using OptimizerHelper alone = empty switch
+        {
+            SparseAdam.ParamGroup adam => new SparseAdam([adam]),
+            Adagrad.ParamGroup adagrad => new Adagrad([adagrad]),
+            _ => new SGD([(SGD.ParamGroup)empty]),
+        };
         using OptimizerHelper optimizer = Make(kind, [embedding.Weight]);
-        optimizer.add_param_group(kind == Kind.SparseAdam ? new SparseAdam.ParamGroup([]) : new Adagrad.ParamGroup([]));
+        optimizer.add_param_group(GroupOf(kind));
         Backward(embedding, 1);
         alone.step();
         optimizer.step();

@@ -4,6 +4,7 @@ using TorchSharp.Modules;
 using static EmbeddingWrapper.Tests.OptimizerTests;
 using static EmbeddingWrapper.Tests.Shared;
 using Adagrad = EmbeddingWrapper.Optim.Adagrad;
+using SGD = EmbeddingWrapper.Optim.SGD;
 
 namespace EmbeddingWrapper.Tests;
 
@@ -30,6 +31,10 @@ public class OptimizerSafetyTests
     [InlineData(Kind.Adagrad, true, ScalarType.Float64)]
     [InlineData(Kind.Adagrad, true, ScalarType.BFloat16)]
     [InlineData(Kind.Adagrad, false, ScalarType.Float32)]
+    [InlineData(Kind.SGD, true, ScalarType.Float32)]
+    [InlineData(Kind.SGD, true, ScalarType.BFloat16)]
+    [InlineData(Kind.SGD, false, ScalarType.Float32)]
+    [InlineData(Kind.SGD, false, ScalarType.Float16)]
     public void ABackwardPassThroughTheWeightBeforeTheStepIsRefused(Kind kind, bool sparse, ScalarType dtype)
     {
         using Tensor table = Table(dtype: dtype), other = Table(dtype: dtype);
@@ -90,6 +95,8 @@ public class OptimizerSafetyTests
     [InlineData(Kind.SparseAdam, true)]
     [InlineData(Kind.Adagrad, true)]
     [InlineData(Kind.Adagrad, false)]
+    [InlineData(Kind.SGD, true)]
+    [InlineData(Kind.SGD, false)]
     public void AnInferenceTensorIsRefusedAndNothingChanges(Kind kind, bool sparse)
     {
         using Embedding good = Trainable(sparse);
@@ -113,6 +120,8 @@ public class OptimizerSafetyTests
     [InlineData(Kind.SparseAdam, true)]
     [InlineData(Kind.Adagrad, true)]
     [InlineData(Kind.Adagrad, false)]
+    [InlineData(Kind.SGD, true)]
+    [InlineData(Kind.SGD, false)]
     public void AnOptimizerMadeInInferenceModeTrainsOutsideIt(Kind kind, bool sparse)
     {
         using Embedding embedding = Trainable(sparse), other = Trainable(sparse);
@@ -176,7 +185,8 @@ public class OptimizerSafetyTests
         {
             Tensor lazy = NegatedView(zeros(4, 3));
             if (state is SparseAdam.State adam) (adam.exp_avg, adam.exp_avg_sq) = (lazy, lazy);
-            else ((Adagrad.State)state).sum = lazy;
+            else if (state is Adagrad.State adagrad) adagrad.sum = lazy;
+            else ((SGD.State)state).momentum_buffer = lazy;
         }
     }
 

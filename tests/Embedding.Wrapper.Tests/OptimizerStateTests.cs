@@ -12,6 +12,7 @@ public class OptimizerStateTests
     [Theory]
     [InlineData(Kind.SparseAdam)]
     [InlineData(Kind.Adagrad)]
+    [InlineData(Kind.SGD)]
     public void StateSavedInTheMiddleResumesWithTheSameBits(Kind kind)
     {
         using Tensor first = Table(), second = Table();
@@ -46,6 +47,7 @@ public class OptimizerStateTests
     [Theory]
     [InlineData(Kind.SparseAdam)]
     [InlineData(Kind.Adagrad)]
+    [InlineData(Kind.SGD)]
     public void AStateDictionaryIsCopiedNotShared(Kind kind)
     {
         using Embedding a = Trainable(), b = Trainable();
@@ -75,6 +77,7 @@ public class OptimizerStateTests
     [Theory]
     [InlineData(Kind.SparseAdam)]
     [InlineData(Kind.Adagrad)]
+    [InlineData(Kind.SGD)]
     public void LoadingStateLeavesNoTensorBehind(Kind kind)
     {
         using Embedding a = Trainable(), b = Trainable();

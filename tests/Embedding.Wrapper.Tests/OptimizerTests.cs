@@ -2,16 +2,22 @@ using EmbeddingWrapper.Optim;
 using TorchSharp.Modules;
 using static EmbeddingWrapper.Tests.Shared;
 using Adagrad = EmbeddingWrapper.Optim.Adagrad;
+using SGD = EmbeddingWrapper.Optim.SGD;
 
 namespace EmbeddingWrapper.Tests;
 
 /// <summary>What a step of an optimizer changes and what it leaves. The parity tests show that the numbers are PyTorch's.</summary>
 public class OptimizerTests
 {
-    public enum Kind { SparseAdam, Adagrad }
+    public enum Kind { SparseAdam, Adagrad, SGD }
 
     internal static OptimizerHelper Make(Kind kind, IEnumerable<Parameter> parameters, double lr = 0.1) =>
-        kind == Kind.SparseAdam ? new SparseAdam(parameters, lr) : new Adagrad(parameters, lr);
+        kind switch
+        {
+            Kind.SparseAdam => new SparseAdam(parameters, lr),
+            Kind.Adagrad => new Adagrad(parameters, lr),
+            _ => new SGD(parameters, lr, momentum: 0.5),
+        };
 
     internal static Embedding Trainable(bool sparse = true) => Embedding.FromPretrained(Table(), freeze: false, sparse: sparse);
 
@@ -26,6 +32,7 @@ public class OptimizerTests
     [Theory]
     [InlineData(Kind.SparseAdam)]
     [InlineData(Kind.Adagrad)]
+    [InlineData(Kind.SGD)]
     public void OnlyTheRowsLookedUpChange(Kind kind)
     {
         using Embedding embedding = Trainable();
@@ -42,6 +49,7 @@ public class OptimizerTests
     [Theory]
     [InlineData(Kind.SparseAdam)]
     [InlineData(Kind.Adagrad)]
+    [InlineData(Kind.SGD)]
     public void TheGradientStaysAsItWasAndZeroGradDropsIt(Kind kind)
     {
         using Embedding embedding = Trainable();
@@ -61,6 +69,7 @@ public class OptimizerTests
     [Theory]
     [InlineData(Kind.SparseAdam)]
     [InlineData(Kind.Adagrad)]
+    [InlineData(Kind.SGD)]
     public void ParametersWithoutAGradientAreLeftAlone(Kind kind)
     {
         using Embedding embedding = Trainable(), idle = Trainable();
@@ -75,6 +84,7 @@ public class OptimizerTests
     [Theory]
     [InlineData(Kind.SparseAdam)]
     [InlineData(Kind.Adagrad)]
+    [InlineData(Kind.SGD)]
     public void TheClosureRunsWithGradientsAndItsLossComesBack(Kind kind)
     {
         using Embedding embedding = Trainable();
@@ -99,6 +109,7 @@ public class OptimizerTests
     [Theory]
     [InlineData(Kind.SparseAdam)]
     [InlineData(Kind.Adagrad)]
+    [InlineData(Kind.SGD)]
     public void SchedulersTurnTheLearningRate(Kind kind)
     {
         using Embedding embedding = Trainable();
@@ -143,6 +154,7 @@ public class OptimizerTests
     [Theory]
     [InlineData(Kind.SparseAdam)]
     [InlineData(Kind.Adagrad)]
+    [InlineData(Kind.SGD)]
     public void ADisposedOptimizerLeavesTheParametersAndNothingElse(Kind kind)
     {
         using Embedding embedding = Trainable();
@@ -160,6 +172,7 @@ public class OptimizerTests
     [Theory]
     [InlineData(Kind.SparseAdam)]
     [InlineData(Kind.Adagrad)]
+    [InlineData(Kind.SGD)]
     public void NoGradientIsDroppedWhereAParameterIsDisposed(Kind kind)
     {
         using Embedding embedding = Trainable(), other = Trainable();

@@ -102,7 +102,9 @@ internal static class TorchScript
         Compiled.Value.invoke("add_sparse_", tensor, indices, values, factor);
     }
 
-    /// <summary><c>torch.norm(tensor, p)</c> with a double, as in Python; of a sparse tensor that of its coalesced values. TorchSharp narrows p.</summary>
+    /// <summary>
+    /// <c>torch.norm(tensor, p)</c> with a double, as in Python. (TorchSharp's narrows it.) A sparse tensor is coalesced first.
+    /// </summary>
     public static Tensor Norm(Tensor tensor, double p)
     {
         using Scalar order = p;

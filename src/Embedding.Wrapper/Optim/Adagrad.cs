@@ -87,7 +87,7 @@ public sealed class Adagrad : SparseOptimizer
     {
         if (gradient.is_sparse && ((Options)options).weight_decay != 0)
             throw new InvalidOperationException("weight_decay option is not compatible with sparse gradients");
-        if (!gradient.is_sparse) ThrowIfOverlapping(parameter); // addcdiv_ would refuse only after the sum has changed
+        if (!gradient.is_sparse) Guard.ThrowIfOverlapping(parameter); // addcdiv_ would refuse only after the sum has changed
     }
 
     private protected override Action Prepare(Part part)

@@ -47,7 +47,8 @@ public static class Gradients
     /// <exception cref="InvalidOperationException">
     /// The norm is not finite and <paramref name="errorIfNonFinite"/> is true, or libtorch cannot compute the norm. Nothing is changed then.
     /// </exception>
-    public static Tensor ClipGradNorm(IEnumerable<Parameter> parameters, double maxNorm, double normType = 2.0, bool errorIfNonFinite = false)
+    public static Tensor ClipGradNorm(
+        IEnumerable<Parameter> parameters, double maxNorm, double normType = 2.0, bool errorIfNonFinite = false)
     {
         ArgumentNullException.ThrowIfNull(parameters);
         using var grad = no_grad();
@@ -61,8 +62,11 @@ public static class Gradients
                 throw new InvalidOperationException(
                     "_foreach_norm cannot compute the infinity norm on an empty tensor because the operation does not have an identity");
             }
+            foreach (Tensor gradient in gradients)
+                if (!gradient.is_sparse) Guard.ThrowIfOverlapping(gradient);
             Device device = gradients[0].device;
-            Tensor total = TorchScript.Norm(stack([.. gradients.Select(gradient => TorchScript.Norm(gradient, normType).to(device))]), normType);
+            Tensor norms = stack([.. gradients.Select(gradient => TorchScript.Norm(gradient, normType).to(device))]);
+            Tensor total = TorchScript.Norm(norms, normType);
             if (errorIfNonFinite && !total.isfinite().ToBoolean()) throw NotFinite(normType);
 
             using Scalar epsilon = 1e-6, one = 1, limit = maxNorm;

@@ -19,8 +19,8 @@ namespace EmbeddingWrapper.Optim;
 /// <see cref="Adagrad"/>, whose state never grows.
 /// </para>
 /// <para>
-/// <c>step(closure)</c>, parameter groups, learning-rate schedulers, <c>state_dict</c>, <c>save_state_dict</c> and <c>load_state_dict</c> are those
-/// of TorchSharp's optimizers. A buffer is made at the first step with a gradient and momentum.
+/// <c>step(closure)</c>, parameter groups, learning-rate schedulers, <c>state_dict</c>, <c>save_state_dict</c> and <c>load_state_dict</c> are
+/// those of TorchSharp's optimizers. A buffer is made at the first step with a gradient and momentum.
 /// </para>
 /// <para>
 /// One difference: a table of one column, one look-up and <c>sum().backward()</c> make a gradient that PyTorch adds as nothing. Here the step
@@ -111,7 +111,7 @@ public sealed class SGD : SparseOptimizer, optim.IMomentum
         if (gradient.is_sparse && ((Options)options).weight_decay != 0) throw new InvalidOperationException(SparseToDense);
         if (!is_floating_point(parameter.dtype) && !is_complex(parameter.dtype))
             throw new InvalidOperationException("For integral input tensors, argument alpha must not be a floating point number.");
-        if (!gradient.is_sparse) ThrowIfOverlapping(parameter);
+        if (!gradient.is_sparse) Guard.ThrowIfOverlapping(parameter);
     }
 
     // PyTorch's own sequence of operations. What a sparse buffer becomes is computed beforehand; a dense one is changed in place.

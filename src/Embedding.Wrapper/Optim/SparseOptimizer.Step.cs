@@ -26,15 +26,6 @@ public abstract partial class SparseOptimizer
     /// <exception cref="InvalidOperationException">It does not.</exception>
     private protected abstract void Check(SparseOptimizerOptions options, Parameter parameter, Tensor gradient);
 
-    /// <summary>libtorch's own check before it writes a whole tensor (<c>at::has_internal_overlap</c>).</summary>
-    /// <exception cref="InvalidOperationException">Several elements of the parameter are one place in memory.</exception>
-    private protected static void ThrowIfOverlapping(Parameter parameter)
-    {
-        if (parameter.is_contiguous() || !parameter.shape.Zip(parameter.stride()).Any(d => d is { First: > 1, Second: 0 })) return;
-        throw new InvalidOperationException("unsupported operation: more than one element of the written-to tensor refers to a single "
-            + "memory location. Please clone() the tensor before performing the operation.");
-    }
-
     /// <summary>
     /// Computes and allocates what the step of one parameter needs, and changes nothing. The caller's dispose scope disposes the tensors.
     /// </summary>

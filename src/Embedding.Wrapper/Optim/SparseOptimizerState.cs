@@ -74,7 +74,7 @@ public abstract class SparseOptimizerState : OptimizerState, IDisposable
 
     /// <summary>Copies a tensor of the caller's in the place of one of the state's.</summary>
     /// <exception cref="ArgumentNullException">The tensor is null.</exception>
-    /// <exception cref="ArgumentException">It has another shape than the parameter, or is complex, or is sparse and must not be.</exception>
+    /// <exception cref="ArgumentException">It has another shape than the parameter, is complex, or is sparse and must not be.</exception>
     /// <exception cref="ObjectDisposedException">The tensor or the state is disposed.</exception>
     private protected void Replace(int index, Tensor value, bool allowSparse = false)
     {
@@ -209,7 +209,14 @@ public abstract class SparseOptimizerState : OptimizerState, IDisposable
         lock (_stepLock) return _step == state._step && _tensors.Zip(state._tensors).All(pair => AreClose(pair.First, pair.Second));
 
         static bool AreClose(Tensor? a, Tensor? b) =>
-            a is null || b is null ? a is null && b is null : a.dtype == b.dtype && SameShape(a, b) && a.allclose(b);
+            a is null || b is null ? a is null && b is null
+            : a.dtype == b.dtype && a.is_sparse == b.is_sparse && SameShape(a, b) && (a.is_sparse ? AreSparseClose(a, b) : a.allclose(b));
+
+        static bool AreSparseClose(Tensor a, Tensor b)
+        {
+            using Tensor first = a.to_dense(), second = b.to_dense();
+            return first.allclose(second);
+        }
     }
 
     /// <summary>Disposes the tensors.</summary>

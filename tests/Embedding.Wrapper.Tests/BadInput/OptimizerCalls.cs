@@ -1,6 +1,7 @@
 using EmbeddingWrapper.Optim;
 using TorchSharp.Modules;
 using Adagrad = EmbeddingWrapper.Optim.Adagrad;
+using SGD = EmbeddingWrapper.Optim.SGD;
 
 namespace EmbeddingWrapper.Tests.BadInput;
 
@@ -9,7 +10,7 @@ public partial class BadInputTests
 {
     private static IEnumerable<BadCall> OptimizerCalls()
     {
-        const string adam = "SparseAdam.SparseAdam", adagrad = "Adagrad.Adagrad";
+        const string adam = "SparseAdam.SparseAdam", adagrad = "Adagrad.Adagrad", sgd = "SGD.SGD", clip = "Gradients.ClipGradNorm";
         return
         [
             Throws<ArgumentNullException>(adam, "a null parameter", _ => new SparseAdam([(Parameter)null!]), "parameters"),
@@ -50,16 +51,35 @@ public partial class BadInputTests
             Throws<ArgumentException>("SparseOptimizer.add_param_group", "Adagrad, options of another optimizer",
                 world => world.Adagrad.Optimizer.add_param_group(WithOptionsOfSgd(new Adagrad.ParamGroup([world.Few]))),
                 "A group of Adagrad is needed", "SGD"),
+            Throws<ArgumentNullException>(sgd, "a null parameter", _ => new SGD([(Parameter)null!]), "parameters"),
+            Throws<ArgumentNullException>(sgd, "a null group", _ => new SGD([(SGD.ParamGroup)null!]), "param_group"),
+            Throws<ArgumentException>(sgd, "no parameters", _ => new SGD(Array.Empty<Parameter>()), "optimizer got an empty parameter list"),
+            Throws<ArgumentException>(sgd, "no groups", _ => new SGD(Array.Empty<SGD.ParamGroup>()), "optimizer got an empty parameter list"),
+            Throws<ObjectDisposedException>(sgd, "disposed", world => new SGD([world.Few, world.DeadParameter]), "parameter 1"),
+            Throws<ArgumentException>(sgd, "sparse", world => new SGD([world.Few, world.SparseParameter]), "SGD requires dense parameter tensors"),
+            Throws<ArgumentException>(sgd, "not a leaf", world => new SGD([world.Few, world.NonLeaf]), "can't optimize a non-leaf Tensor"),
+            Throws<ArgumentOutOfRangeException>(sgd, "lr negative", world => new SGD([world.Few], -1e-7), "Invalid learning rate: -1e-07"),
+            Throws<ArgumentException>(sgd, "nesterov without momentum", world => new SGD([world.Few], nesterov: true),
+                "Nesterov momentum requires a momentum and zero dampening"),
+            Throws<ArgumentNullException>(clip, "null", _ => Gradients.ClipGradNorm(null!, 1), "parameters"),
+            Throws<ArgumentNullException>(clip, "a null parameter", world => Gradients.ClipGradNorm([world.Few, null!], 1), "Parameter 1"),
+            Throws<ObjectDisposedException>(clip, "disposed", world => Gradients.ClipGradNorm([world.Sgd.Good.Weight, world.DeadParameter], 1), "parameter 1"),
+            Throws<InvalidOperationException>(clip, "not finite", world =>
+            {
+                world.DenseSgd.Bad.Weight.grad = full([4, 3], float.NaN);
+                Gradients.ClipGradNorm([world.Sgd.Good.Weight, world.DenseSgd.Bad.Weight], 1, 2, errorIfNonFinite: true);
+            }, "The total norm of order 2.0 for gradients from `parameters` is non-finite"),
             .. AmongGoodOnes(adam, parameters => new SparseAdam(parameters)),
             .. AmongGoodOnes(adagrad, parameters => new Adagrad(parameters)),
             .. CallsOf("SparseAdam", world => world.Adam, world => world.Adagrad),
             .. CallsOf("Adagrad", world => world.Adagrad, world => world.Adam),
+            .. CallsOf("SGD", world => world.Sgd, world => world.Adagrad),
             .. DenseStepCalls(),
         ];
 
         static ParamGroup WithOptionsOfSgd(ParamGroup group)
         {
-            group.Options = new SGD.Options();
+            group.Options = new TorchSharp.Modules.SGD.Options();
             return group;
         }
     }
@@ -136,7 +156,7 @@ public partial class BadInputTests
             }, "Parameter group 0 has lost"),
             Spoil<InvalidOperationException>("options of another optimizer", t =>
             {
-                t.Group.Options = new SGD.Options();
+                t.Group.Options = new TorchSharp.Modules.SGD.Options();
                 t.Optimizer.step();
             }, "Parameter group 0 has lost"),
             Throws<InvalidOperationException>(step, $"{type}, a parameter that was not added", world =>
@@ -189,6 +209,17 @@ public partial class BadInputTests
                 world => world.DenseAdagrad.StepWith(zeros(4, 3, device: META)), "on meta"),
             Throws<InvalidOperationException>("SparseOptimizer.step", "Adagrad, gradient of float64",
                 world => world.DenseAdagrad.StepWith(zeros(4, 3, float64)), "Float64 [4, 3]"),
+            Throws<InvalidOperationException>("SparseOptimizer.step", "SGD, overlapping weight, dense gradient",
+                world => world.DenseSgd.StepOver(zeros(1, 3).expand(4, 3)), "more than one element of the written-to tensor"),
+            Throws<InvalidOperationException>("SparseOptimizer.step", "SGD, dense gradient, sparse momentum",
+                world => world.Sgd.StepWith(zeros(4, 3)), "add(sparse, dense) is not supported. Use add(dense, sparse) instead."),
+            Throws<InvalidOperationException>("SparseOptimizer.step", "SGD, sparse gradient, dense momentum, nesterov",
+                world => world.DenseSgd.StepWith(Trained.Sparse(3)), "add(sparse, dense) is not supported. Use add(dense, sparse) instead."),
+            Throws<InvalidOperationException>("SparseOptimizer.step", "SGD, weight decay, sparse gradient", world =>
+            {
+                ((SGD.Options)world.Sgd.Options).weight_decay = 0.1;
+                world.Sgd.Optimizer.step();
+            }, "add(sparse, dense) is not supported. Use add(dense, sparse) instead."),
             Throws<InvalidOperationException>("SparseOptimizer.step", "SparseAdam, gradient dense", world => world.Adam.StepWith(zeros(4, 3)),
                 "does not support dense gradients"),
             Throws<InvalidOperationException>("SparseOptimizer.step", "Adagrad, overlapping weight, dense gradient",
@@ -209,18 +240,28 @@ public partial class BadInputTests
             .. Setter("State.exp_avg", (world, value) => ((SparseAdam.State)world.Adam.State).exp_avg = value),
             .. Setter("State.exp_avg_sq", (world, value) => ((SparseAdam.State)world.Adam.State).exp_avg_sq = value),
             .. Setter("State.sum", (world, value) => ((Adagrad.State)world.Adagrad.State).sum = value),
-            Throws<ArgumentOutOfRangeException>("SparseOptimizerState.step", "negative",
-                world => ((SparseAdam.State)world.Adam.State).step = -1, "value"),
+            Throws<ArgumentOutOfRangeException>("State.step", "negative", world => ((SparseAdam.State)world.Adam.State).step = -1, "value"),
+            Throws<ArgumentException>("State.momentum_buffer", "more rows",
+                world => ((SGD.State)world.Sgd.State).momentum_buffer = zeros(5, 3), "shape [4, 3]", "Float32 [5, 3]"),
+            Throws<ArgumentException>("State.momentum_buffer", "complex",
+                world => ((SGD.State)world.Sgd.State).momentum_buffer = zeros(4, 3, ScalarType.ComplexFloat32), "ComplexFloat32"),
+            Throws<ObjectDisposedException>("State.momentum_buffer", "disposed",
+                world => ((SGD.State)world.Sgd.State).momentum_buffer = world.Dead, "value"),
             Throws<DirectoryNotFoundException>("SparseOptimizer.save_state_dict", "no such folder",
                 world => world.Adam.Optimizer.save_state_dict(Path.Combine(Path.GetTempPath(), "no", "such", "folder"))),
             Throws<ArgumentException>("SparseOptimizer.StateOf", "another's parameter", world => world.Adam.Optimizer.StateOf(world.Few),
                 "in no group"),
             Throws<ObjectDisposedException>("SparseOptimizer.StateOf", "disposed", world => world.Adam.Optimizer.StateOf(world.DeadParameter),
                 "parameter"),
-            .. new[] { "SparseAdam.StateOf", "Adagrad.StateOf" }.Select(member => Throws<ArgumentException>(member, "another's parameter", world =>
+            .. new[] { "SparseAdam.StateOf", "Adagrad.StateOf", "SGD.StateOf" }.Select(member => Throws<ArgumentException>(member, "another's parameter", world =>
             {
-                SparseOptimizer optimizer = member == "SparseAdam.StateOf" ? world.Adam.Optimizer : world.Adagrad.Optimizer;
-                optimizer.StateOf(world.Few);
+                Trained trained = member switch
+                {
+                    "SparseAdam.StateOf" => world.Adam,
+                    "Adagrad.StateOf" => world.Adagrad,
+                    _ => world.Sgd,
+                };
+                trained.Optimizer.StateOf(world.Few);
             }, "in no group")),
         ];
 
@@ -241,6 +282,7 @@ public partial class BadInputTests
         [
             .. Of(world => world.Adam, world => world.Adagrad, "SparseAdam"),
             .. Of(world => world.Adagrad, world => world.Adam, "Adagrad"),
+            .. Of(world => world.Sgd, world => world.Adam, "SGD"),
             Throws<ArgumentException>("SparseOptimizerState.Initialize", "an open value",
                 world => world.Adagrad.State.Initialize(new Adagrad.Options()), "open"),
         ];

@@ -58,8 +58,16 @@ internal sealed record Trained(SparseOptimizer Optimizer, Embedding Good, Embedd
     public IEnumerable<byte[]> Snapshot() => State switch
     {
         SparseAdam.State s => [Bits(Good.Weight), BitConverter.GetBytes(s.step), Bits(s.exp_avg), Bits(s.exp_avg_sq)],
+        Optim.SGD.State s => [Bits(Good.Weight), BitConverter.GetBytes(s.StepCount()), .. Entries(s.momentum_buffer!)],
         _ => [Bits(Good.Weight), BitConverter.GetBytes(((Optim.Adagrad.State)State).step), Bits(((Optim.Adagrad.State)State).sum)],
     };
+
+    private static IEnumerable<byte[]> Entries(Tensor momentum)
+    {
+        if (!momentum.is_sparse) return [Bits(momentum)];
+        using Tensor indices = momentum.SparseIndices, values = momentum.SparseValues;
+        return [Bits(indices), Bits(values)];
+    }
 
     private void Backward()
     {
@@ -100,6 +108,8 @@ internal sealed class World : IDisposable
         NonLeaf = new Parameter((Layer.Weight * 2).alias());
         Adam = Trained.With(parameters => new SparseAdam(parameters, 0.1));
         Adagrad = Trained.With(parameters => new Optim.Adagrad(parameters, 0.1));
+        Sgd = Trained.With(parameters => new Optim.SGD(parameters, 0.1, momentum: 0.5));
+        DenseSgd = Trained.With(parameters => new Optim.SGD(parameters, 0.1, momentum: 0.5, nesterov: true), sparse: false);
         DenseAdagrad = Trained.With(parameters => new Optim.Adagrad(parameters, 0.1), sparse: false);
         using (Tensor table = Table()) SafeTensorsFile.Save(this["table"], new Dictionary<string, Tensor> { ["table"] = table });
         File = SafeTensorsFile.Open(this["table"]);
@@ -155,6 +165,11 @@ internal sealed class World : IDisposable
 
     public Trained DenseAdagrad { get; }
 
+    public Trained Sgd { get; }
+
+    /// <summary>With nesterov.</summary>
+    public Trained DenseSgd { get; }
+
     public SafeTensorsFile File { get; }
 
     public WordVectors Words { get; }
@@ -166,14 +181,14 @@ internal sealed class World : IDisposable
     public byte[][] Snapshot() =>
     [
         Bits(Layer.Weight), Bits(Normed.Weight), Bits(Checked.Weight), Bits(Few), Bits(Square.Weight), Bits(Overlapping.Weight),
-        .. Adam.Snapshot(), .. Adagrad.Snapshot(), .. DenseAdagrad.Snapshot(),
+        .. Adam.Snapshot(), .. Adagrad.Snapshot(), .. DenseAdagrad.Snapshot(), .. Sgd.Snapshot(), .. DenseSgd.Snapshot(),
         .. Folder.Files.Select(file => System.Text.Encoding.UTF8.GetBytes(file)),
         .. Folder.Files.Select(file => System.IO.File.ReadAllBytes(this[file])),
     ];
 
     public void Dispose()
     {
-        foreach (Trained trained in new[] { Adam, Adagrad, DenseAdagrad })
+        foreach (Trained trained in new[] { Adam, Adagrad, DenseAdagrad, Sgd, DenseSgd })
         {
             trained.Optimizer.Dispose();
             trained.Good.Dispose();

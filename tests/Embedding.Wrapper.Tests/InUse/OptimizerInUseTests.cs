@@ -110,9 +110,8 @@ public class OptimizerInUseTests
                 optimizer.load_state_dict(new BinaryReader(new MemoryStream(file)));
                 state.to(CPU);
                 state.Initialize(options);
-                state.step = i;
-                if (state is SparseAdam.State adam) adam.exp_avg = zeros;
-                else ((Adagrad.State)state).sum = zeros;
+                if (state is SparseAdam.State adam) (adam.step, adam.exp_avg) = (i, zeros);
+                else (((Adagrad.State)state).step, ((Adagrad.State)state).sum) = (i, zeros);
                 optimizer.save_state_dict(new BinaryWriter(Stream.Null));
             }
         }
