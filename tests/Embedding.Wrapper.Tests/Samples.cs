@@ -19,6 +19,7 @@ internal static class Samples
         [typeof(IEnumerable<Parameter>)] = () => new[] { new Parameter(zeros(4, 3)) },
         [typeof(IEnumerable<SparseAdam.ParamGroup>)] = () => new[] { new SparseAdam.ParamGroup([new Parameter(zeros(4, 3))]) },
         [typeof(IEnumerable<Optim.Adagrad.ParamGroup>)] = () => new[] { new Optim.Adagrad.ParamGroup([new Parameter(zeros(4, 3))]) },
+        [typeof(IEnumerable<Optim.SGD.ParamGroup>)] = () => new[] { new Optim.SGD.ParamGroup([new Parameter(zeros(4, 3))]) },
         [typeof(ParamGroup)] = () => new SparseAdam.ParamGroup([new Parameter(zeros(4, 3))]),
         [typeof(optim.Optimizer.StateDictionary)] = () => new SparseAdam([new Parameter(zeros(4, 3))]).state_dict(),
         [typeof(OptimizerOptions)] = () => new SparseAdam.Options(),
@@ -41,6 +42,9 @@ internal static class Samples
         [typeof(SparseAdam.State)] = () => new SparseAdam([new Parameter(zeros(4, 3))]).state_dict().State[0],
         [typeof(Optim.Adagrad)] = () => new Optim.Adagrad([new Parameter(zeros(4, 3))]),
         [typeof(Optim.Adagrad.Options)] = () => new Optim.Adagrad.Options(),
+        [typeof(Optim.SGD)] = () => new Optim.SGD([new Parameter(zeros(4, 3))]),
+        [typeof(Optim.SGD.Options)] = () => new Optim.SGD.Options(),
+        [typeof(Optim.SGD.State)] = () => new Optim.SGD([new Parameter(zeros(4, 3))]).state_dict().State[0],
         [typeof(Optim.Adagrad.State)] = () => new Optim.Adagrad([new Parameter(zeros(4, 3))]).state_dict().State[0],
         [typeof(EmbeddingWrapper.Pretrained.SafeTensorsFile)] =
             () => EmbeddingWrapper.Pretrained.SafeTensorsFile.Open(TestFolder.Golden("everything.verified.safetensors")),

@@ -24,8 +24,8 @@ public static class Gradients
     /// PyTorch: <c>error_if_nonfinite</c>.
     /// </param>
     /// <returns>
-    /// The norm before clipping: a new 0-d tensor of the dtype that the gradients promote to, without a gradient of its own. The caller
-    /// disposes it. Without any gradient it is 0, in the default dtype.
+    /// The norm before clipping: a new tensor of shape <c>[]</c>, of the dtype that the gradients promote to, without a gradient of its own.
+    /// The caller disposes it. Without any gradient it is 0, in the default dtype.
     /// </returns>
     /// <remarks>
     /// <para>
@@ -33,9 +33,10 @@ public static class Gradients
     /// after the entries of each row are summed, and is not coalesced by it: the entries keep their order and their repetitions.
     /// </para>
     /// <para>
-    /// TorchSharp's own <c>torch.nn.utils.clip_grad_norm_</c> counts a sparse gradient in the norm that it returns and does not scale it, and
-    /// says nothing; with the infinity norm it throws. <c>clip_grad_value_</c> throws for a sparse gradient. So does <c>torch.optim.Adam</c>:
-    /// <c>Could not run</c>. Use <see cref="SparseAdam"/>, <see cref="Adagrad"/> or <see cref="SGD"/>.
+    /// TorchSharp's own <c>torch.nn.utils.clip_grad_norm_</c> counts a sparse gradient in the norm that it returns, but does not scale it, and
+    /// reports no error. With the infinity norm it throws, and so does <c>clip_grad_value_</c>. <c>torch.optim.Adam</c> takes no sparse
+    /// gradient either. Its message begins: <c>Could not run 'aten::addcmul_' with arguments from the 'SparseCPU' backend.</c> Use
+    /// <see cref="SparseAdam"/>, <see cref="Adagrad"/> or <see cref="SGD"/>.
     /// </para>
     /// <para>
     /// As in PyTorch, a gradient without elements has no infinity norm and no negative norm. A batch of padding alone makes such a sparse
