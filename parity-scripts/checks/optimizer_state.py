@@ -25,6 +25,7 @@ BATCHES = [[1, 2, 1], [3], [0, 3, 3], [1]]  # the rows of each step, as the .NET
 OPTIMIZERS = {
     "sparse_adam": lambda groups: torch.optim.SparseAdam(groups, lr=0.1, betas=(0.8, 0.95), eps=1e-4),
     "adagrad": lambda groups: torch.optim.Adagrad(groups, lr=0.1, lr_decay=0.01, initial_accumulator_value=0.5, eps=1e-4),
+    "sgd": lambda groups: torch.optim.SGD(groups, lr=0.1, momentum=0.9, dampening=0.25),
 }
 
 
@@ -42,7 +43,9 @@ def train(parameters, optimizer, steps):
         indices = torch.tensor([BATCHES[step]])
         values = torch.tensor([[0.7, -0.3, 1.1]]).repeat(len(BATCHES[step]), 1)
         for parameter in parameters:
-            parameter.grad = torch.sparse_coo_tensor(indices, values, parameter.shape)
+            gradient = torch.sparse_coo_tensor(indices, values, parameter.shape)
+            # TorchSharp.PyBridge takes no sparse tensors, and the momentum of sparse gradients is sparse
+            parameter.grad = gradient.to_dense() if isinstance(optimizer, torch.optim.SGD) else gradient
         optimizer.step()
 
 

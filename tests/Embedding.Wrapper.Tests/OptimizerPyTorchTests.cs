@@ -7,6 +7,7 @@ using TorchSharp.PyBridge;
 using static EmbeddingWrapper.Tests.OptimizerTests;
 using static EmbeddingWrapper.Tests.Shared;
 using Adagrad = EmbeddingWrapper.Optim.Adagrad;
+using SGD = EmbeddingWrapper.Optim.SGD;
 
 namespace EmbeddingWrapper.Tests;
 
@@ -21,7 +22,7 @@ public class OptimizerPyTorchTests
     /// <summary>What the script recorded: the tables after two steps, what is kept for them, and the tables after two steps more.</summary>
     private sealed record Recorded(string[] before, Dictionary<string, JsonElement>[] state, string[] after);
 
-    private static string Name(Kind kind) => kind == Kind.SparseAdam ? "sparse_adam" : "adagrad";
+    private static string Name(Kind kind) => kind == Kind.SparseAdam ? "sparse_adam" : kind.ToString().ToLowerInvariant();
 
     private static string Folder([CallerFilePath] string path = "") => Path.Combine(Path.GetDirectoryName(path)!, "OptimizerStates");
 
@@ -41,6 +42,9 @@ public class OptimizerPyTorchTests
         (Kind.SparseAdam, true) => new SparseAdam(
             [new SparseAdam.ParamGroup([tables[0]]), new SparseAdam.ParamGroup([tables[1]], new() { LearningRate = 0.25 })], 0.1, 0.8, 0.95, 1e-4),
         (Kind.SparseAdam, false) => new SparseAdam([new SparseAdam.ParamGroup([tables[0]]), new SparseAdam.ParamGroup([tables[1]])], maximize: true),
+        (Kind.SGD, true) => new SGD(
+            [new SGD.ParamGroup([tables[0]]), new SGD.ParamGroup([tables[1]], new() { LearningRate = 0.25 })], 0.1, 0.9, 0.25),
+        (Kind.SGD, false) => new SGD([new SGD.ParamGroup([tables[0]]), new SGD.ParamGroup([tables[1]])], weightDecay: 1, maximize: true),
         (_, true) => new Adagrad(
             [new Adagrad.ParamGroup([tables[0]]), new Adagrad.ParamGroup([tables[1]], new() { LearningRate = 0.25 })], 0.1, 0.01, 0, 0.5, 1e-4),
         _ => new Adagrad([new Adagrad.ParamGroup([tables[0]]), new Adagrad.ParamGroup([tables[1]])], lrDecay: 0.9, eps: 1, maximize: true),
@@ -53,7 +57,11 @@ public class OptimizerPyTorchTests
         {
             long[] rows = batches[step];
             using Tensor flat = tensor(rows), indices = flat.unsqueeze(0), row = tensor(new[] { 0.7f, -0.3f, 1.1f }), values = row.repeat(rows.Length, 1);
-            foreach (Parameter table in tables) table.grad = sparse_coo_tensor(indices, values, table.shape);
+            foreach (Parameter table in tables)
+            {
+                Tensor gradient = sparse_coo_tensor(indices, values, table.shape);
+                table.grad = optimizer is SGD ? gradient.to_dense() : gradient; // TorchSharp.PyBridge takes no sparse tensors
+            }
             optimizer.step();
         }
     }
@@ -63,6 +71,7 @@ public class OptimizerPyTorchTests
     [Theory]
     [InlineData(Kind.SparseAdam)]
     [InlineData(Kind.Adagrad)]
+    [InlineData(Kind.SGD)]
     public void AStateOfPyTorchIsLoadedAndTrainingGoesOn(Kind kind)
     {
         Recorded golden = Golden(kind);
@@ -78,6 +87,7 @@ public class OptimizerPyTorchTests
     [Theory]
     [InlineData(Kind.SparseAdam)]
     [InlineData(Kind.Adagrad)]
+    [InlineData(Kind.SGD)]
     public void TheStateIsPyTorchs(Kind kind)
     {
         Recorded golden = Golden(kind);
@@ -100,6 +110,7 @@ public class OptimizerPyTorchTests
     [Theory]
     [InlineData(Kind.SparseAdam)]
     [InlineData(Kind.Adagrad)]
+    [InlineData(Kind.SGD)]
     public void PyTorchLoadsASavedStateAndTrainingGoesOn(Kind kind)
     {
         Assert.SkipUnless(Run("-c", "import torch").ExitCode == 0, "python3-torch is not installed");
@@ -123,6 +134,8 @@ public class OptimizerPyTorchTests
     [InlineData(Kind.SparseAdam, 2)]
     [InlineData(Kind.Adagrad, 0)]
     [InlineData(Kind.Adagrad, 2)]
+    [InlineData(Kind.SGD, 0)]
+    [InlineData(Kind.SGD, 2)]
     public void WhatSavePyWritesLoadPyReads(Kind kind, int steps)
     {
         Parameter[] tables = Tables(), others = Tables();

@@ -68,7 +68,7 @@ public static class Gradients
             Device device = gradients[0].device;
             Tensor norms = stack([.. gradients.Select(gradient => TorchScript.Norm(gradient, normType).to(device))]);
             Tensor total = TorchScript.Norm(norms, normType);
-            if (errorIfNonFinite && !total.isfinite().ToBoolean()) throw NotFinite(normType);
+            if (errorIfNonFinite && !total.isfinite().item<bool>()) throw NotFinite(normType);
 
             using Scalar epsilon = 1e-6, one = 1, limit = maxNorm;
             Tensor factor = total.add(epsilon, one).reciprocal().mul(limit).clamp(max: one);
