@@ -1,5 +1,7 @@
 using EmbeddingWrapper.Native;
 using EmbeddingWrapper.Optim;
+using EmbeddingWrapper.Pretrained;
+using EmbeddingWrapper.Tests.Pretrained;
 using TorchSharp.Modules;
 using static EmbeddingWrapper.Tests.InUse.Stress;
 
@@ -81,6 +83,18 @@ public class BusyPoolTests
             Assert.NotEqual(Shared.Bits(before), Shared.Bits(table));
             layer.load_state_dict(new() { ["weight"] = before });
             Shared.AssertSameBits(before, table);
+        });
+    });
+
+    [Fact]
+    public void AFileIsLoaded() => OnItsOwnThread(() =>
+    {
+        using var folder = new TestFolder();
+        string path = folder.Write("text", string.Concat(Enumerable.Range(0, 200_000).Select(i => $"word{i} {i} 0.5\n")));
+        WithoutPool(() =>
+        {
+            using var vectors = WordVectors.Load(path);
+            Assert.Equal(200_000, vectors.Words.Count);
         });
     });
 

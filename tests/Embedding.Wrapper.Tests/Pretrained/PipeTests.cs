@@ -129,34 +129,6 @@ public class PipeTests
         Assert.Equal(before, LiveTensors());
     }
 
-    [Fact]
-    public void ALoadDoesNotNeedTheThreadPool()
-    {
-        using var folder = new TestFolder();
-        string path = folder.Write("text", string.Concat(Enumerable.Range(0, 200_000).Select(i => $"word{i} {i} 0.5\n")));
-        using var release = new ManualResetEventSlim();
-        ThreadPool.GetMaxThreads(out int most, out int ports);
-        ThreadPool.GetMinThreads(out int least, out _);
-        try
-        {
-            Assert.True(ThreadPool.SetMaxThreads(least, ports)); // no more threads come while all of them sleep
-            for (int i = 0; i < 4 * least; i++) ThreadPool.UnsafeQueueUserWorkItem(_ => release.Wait(TestContext.Current.CancellationToken), null);
-            Thread.Sleep(100);
-
-            WordVectors? vectors = null;
-            var loading = new Thread(() => vectors = WordVectors.Load(path));
-            loading.Start();
-            Assert.True(loading.Join(TimeSpan.FromMinutes(1)), "The load waits for the pool.");
-            Assert.Equal(200_000, vectors!.Words.Count);
-            vectors.Dispose();
-        }
-        finally
-        {
-            release.Set();
-            ThreadPool.SetMaxThreads(most, ports);
-        }
-    }
-
     private static string MakePipe(TestFolder folder)
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no mkfifo");

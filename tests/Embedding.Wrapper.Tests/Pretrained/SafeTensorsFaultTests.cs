@@ -243,7 +243,7 @@ public class SafeTensorsFaultTests
     {
         using var folder = new TestFolder();
         string path = folder.Write("model.safetensors.index.json", "{");
-        using (FileStream file = File.OpenWrite(path)) file.SetLength(100_000_001); // a hole: it takes no room on the disk: it takes no room on the disk
+        using (FileStream file = File.OpenWrite(path)) file.SetLength(100_000_001); // a hole: it takes no room on the disk
         var error = Assert.Throws<InvalidDataException>(() => SafeTensorsFile.Open(path));
         Assert.StartsWith($"{path}, byte 0: the index has 100000001 bytes, and 100000000 is the limit.", error.Message);
     }
