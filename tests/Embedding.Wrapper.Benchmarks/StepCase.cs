@@ -3,6 +3,7 @@ using EmbeddingWrapper.Optim;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 using Adagrad = EmbeddingWrapper.Optim.Adagrad;
+using SGD = EmbeddingWrapper.Optim.SGD;
 
 namespace EmbeddingWrapper.Benchmarks;
 
@@ -25,8 +26,7 @@ internal sealed record StepCase(string Optimizer, long Rows, long Width, long Ba
         for (int i = 0; i < Rounds + Batches; i++)
         {
             long start = Stopwatch.GetTimestamp();
-            // This sets gradients to null, as PyTorch does. TorchSharp's SGD fills them with zeros, and appends the next entries.
-            embedding.zero_grad();
+            optimizer.zero_grad();
             using (Tensor found = embedding.forward(batches[i % Batches])) found.backward([upstream]);
             long middle = Stopwatch.GetTimestamp();
             optimizer.step();
@@ -43,7 +43,7 @@ internal sealed record StepCase(string Optimizer, long Rows, long Width, long Ba
     {
         nameof(SparseAdam) => new SparseAdam(parameters),
         nameof(Adagrad) => new Adagrad(parameters),
-        "SGD" => optim.SGD(parameters, 1e-3),
+        nameof(SGD) => new SGD(parameters),
         _ => throw new InvalidOperationException($"No such optimizer here: {Optimizer}"),
     };
 }
