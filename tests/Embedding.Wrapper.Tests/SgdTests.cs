@@ -125,6 +125,28 @@ public class SgdTests
     }
 
     [Fact]
+    public void ABufferWithAnIndexOutsideTheTableIsRefusedByStepsAndFiles()
+    {
+        using Parameter parameter = new(ones(2, 1)), other = new(ones(2, 1));
+        using SGD optimizer = new([parameter], lr: 1, momentum: 0.5), fresh = new([other], lr: 7);
+        using Tensor value = ones(1, 1), wrong = Sparse([7], value, 2, 1), right = Sparse([1], value, 2, 1);
+        optimizer.StateOf(parameter).momentum_buffer = wrong;
+        parameter.grad = right;
+
+        var inStep = Assert.Throws<InvalidOperationException>(() => optimizer.step());
+
+        Assert.Contains("an entry at index 7 of dimension 0, of size 2", inStep.Message);
+        Assert.Equal([1f, 1f], Floats(parameter));
+        using var stream = new MemoryStream();
+        using (var writer = new BinaryWriter(stream, System.Text.Encoding.UTF8, leaveOpen: true)) optimizer.save_state_dict(writer);
+        stream.Position = 0;
+        var inFile = Assert.Throws<InvalidDataException>(() => fresh.load_state_dict(new BinaryReader(stream)));
+        Assert.Contains("an entry at index 7 of dimension 0, of size 2", inFile.Message);
+        Assert.Null(fresh.StateOf(other).momentum_buffer);
+        Assert.Equal(7, fresh.ParamGroups.Single().LearningRate);
+    }
+
+    [Fact]
     public void ComplexParametersAreTrained()
     {
         using Tensor start = ones([2], ScalarType.ComplexFloat32), gradient = ones([2], ScalarType.ComplexFloat32);

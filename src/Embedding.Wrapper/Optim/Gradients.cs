@@ -13,7 +13,9 @@ public static class Gradients
     /// Scales the gradients of all parameters together, so that their norm is at most <paramref name="maxNorm"/>. Sparse and dense
     /// gradients count alike. PyTorch: <c>torch.nn.utils.clip_grad_norm_</c>, with its bits.
     /// </summary>
-    /// <param name="parameters">Read once. Those without a gradient are left out; one that comes twice counts twice and is scaled twice.</param>
+    /// <param name="parameters">
+    /// Read once. Those without a gradient are left out. One that comes twice counts twice and is scaled twice.
+    /// </param>
     /// <param name="maxNorm">The largest norm. With 0 all gradients become 0; a negative number turns their signs, as in PyTorch.</param>
     /// <param name="normType">
     /// The order of the norm; any number. Infinity means the largest absolute value, 0 the number of gradients that are not all zero.
@@ -24,8 +26,8 @@ public static class Gradients
     /// PyTorch: <c>error_if_nonfinite</c>.
     /// </param>
     /// <returns>
-    /// The norm before clipping: a new tensor of shape <c>[]</c>, of the dtype that the gradients promote to, without a gradient of its own.
-    /// The caller disposes it. Without any gradient it is 0, in the default dtype.
+    /// The norm before clipping: a new tensor of shape <c>[]</c>, of the dtype that the gradients promote to, without a gradient of its
+    /// own. The caller disposes it. Without any gradient it is 0, in the default dtype.
     /// </returns>
     /// <remarks>
     /// <para>
@@ -33,8 +35,8 @@ public static class Gradients
     /// after the entries of each row are summed, and is not coalesced by it: the entries keep their order and their repetitions.
     /// </para>
     /// <para>
-    /// TorchSharp's own <c>torch.nn.utils.clip_grad_norm_</c> counts a sparse gradient in the norm that it returns, but does not scale it, and
-    /// reports no error. With the infinity norm it throws, and so does <c>clip_grad_value_</c>. <c>torch.optim.Adam</c> takes no sparse
+    /// TorchSharp's own <c>torch.nn.utils.clip_grad_norm_</c> counts a sparse gradient in the norm that it returns, but does not scale it,
+    /// and reports no error. With the infinity norm it throws, and so does <c>clip_grad_value_</c>. <c>torch.optim.Adam</c> takes no sparse
     /// gradient either. Its message begins: <c>Could not run 'aten::addcmul_' with arguments from the 'SparseCPU' backend.</c> Use
     /// <see cref="SparseAdam"/>, <see cref="Adagrad"/> or <see cref="SGD"/>.
     /// </para>
@@ -46,7 +48,8 @@ public static class Gradients
     /// <exception cref="ArgumentNullException"><paramref name="parameters"/> or one of them is null.</exception>
     /// <exception cref="ObjectDisposedException">A parameter is disposed. Nothing is changed then.</exception>
     /// <exception cref="InvalidOperationException">
-    /// The norm is not finite and <paramref name="errorIfNonFinite"/> is true, or libtorch cannot compute the norm. Nothing is changed then.
+    /// The norm is not finite and <paramref name="errorIfNonFinite"/> is true, or libtorch cannot compute the norm. Nothing is
+    /// changed then.
     /// </exception>
     public static Tensor ClipGradNorm(
         IEnumerable<Parameter> parameters, double maxNorm, double normType = 2.0, bool errorIfNonFinite = false)

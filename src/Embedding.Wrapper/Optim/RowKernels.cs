@@ -132,8 +132,8 @@ internal static unsafe class RowKernels
     }
 
     /// <summary>
-    /// Adds <c>factor * value</c> to the row of each entry, one entry after the other: libtorch's <c>add_</c> of a sparse tensor that is not
-    /// coalesced. A row may occur several times, so the entries are not shared out to threads.
+    /// Adds <c>factor * value</c> to the row of each entry, one entry after the other: libtorch's <c>add_</c> of a sparse tensor that is
+    /// not coalesced. A row may occur several times, so the entries are not shared out to threads.
     /// </summary>
     public static void Add(SparseGradient entries, Tensor table, double factor)
     {

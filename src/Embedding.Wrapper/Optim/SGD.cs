@@ -10,8 +10,8 @@ namespace EmbeddingWrapper.Optim;
 /// </summary>
 /// <remarks>
 /// <para>
-/// <b>Momentum and sparse gradients.</b> The momentum buffer of a sparse gradient is sparse, as in PyTorch, and never forgets an entry: each
-/// step moves every row that any batch has had so far. PyTorch merges a gradient into the buffer as if both were sorted, and does not sum
+/// <b>Momentum and sparse gradients.</b> The momentum buffer of a sparse gradient is sparse, as in PyTorch, and never forgets an entry:
+/// each step moves every row that any batch has had so far. PyTorch merges a gradient into the buffer as if both were sorted, and does not sum
 /// what occurs twice. So a batch with repeated or unsorted rows adds entries for rows that the buffer already has, without bound: 50 random
 /// look-ups a step in a table of 100 rows give 943 entries after 20 steps and 2,673 after 60, and each step costs more than the one before.
 /// The bits are PyTorch's. If the buffer must stay small, coalesce the gradient before each step (then the buffer ends at the rows that
@@ -19,12 +19,12 @@ namespace EmbeddingWrapper.Optim;
 /// <see cref="Adagrad"/>, whose state never grows.
 /// </para>
 /// <para>
-/// <c>step(closure)</c>, parameter groups, learning-rate schedulers, <c>state_dict</c>, <c>save_state_dict</c> and <c>load_state_dict</c> are
-/// those of TorchSharp's optimizers. A buffer is made at the first step with a gradient and momentum.
+/// <c>step(closure)</c>, parameter groups, learning-rate schedulers, <c>state_dict</c>, <c>save_state_dict</c> and <c>load_state_dict</c>
+/// are those of TorchSharp's optimizers. A buffer is made at the first step with a gradient and momentum.
 /// </para>
 /// <para>
-/// One difference: a table of one column, one look-up and <c>sum().backward()</c> make a gradient that PyTorch adds as nothing. Here the step
-/// is done.
+/// One difference: a table of one column, one look-up and <c>sum().backward()</c> make a gradient that PyTorch adds as nothing. Here the
+/// step is done.
 /// </para>
 /// </remarks>
 public sealed class SGD : SparseOptimizer, optim.IMomentum
@@ -32,7 +32,9 @@ public sealed class SGD : SparseOptimizer, optim.IMomentum
     private const string SparseToDense = "add(sparse, dense) is not supported. Use add(dense, sparse) instead.";
 
     /// <summary>Optimizes parameters.</summary>
-    /// <param name="parameters">Dense leaf tensors. At least one; they stay the caller's. One that is listed twice is stepped twice.</param>
+    /// <param name="parameters">
+    /// Dense leaf tensors. At least one; they stay the caller's. One that is listed twice is stepped twice.
+    /// </param>
     /// <param name="lr">The learning rate, 0 or more. Default 0.001.</param>
     /// <param name="momentum">How much of the momentum buffer each step keeps, 0 or more. Default 0: there is no buffer.</param>
     /// <param name="dampening">1 minus this times the gradient is added to the buffer. Any number. Default 0.</param>
@@ -59,7 +61,8 @@ public sealed class SGD : SparseOptimizer, optim.IMomentum
     /// The groups. The options that a group leaves open are taken from the arguments; those that it sets are not checked, as in PyTorch.
     /// </param>
     /// <inheritdoc cref="SGD(IEnumerable{Parameter}, double, double, double, double, bool, bool)"/>
-    /// <param name="lr"/><param name="momentum"/><param name="dampening"/><param name="weightDecay"/><param name="nesterov"/><param name="maximize"/>
+    /// <param name="lr"/><param name="momentum"/><param name="dampening"/><param name="weightDecay"/>
+    /// <param name="nesterov"/><param name="maximize"/>
     public SGD(IEnumerable<ParamGroup> parameters, double lr = 1e-3, double momentum = 0, double dampening = 0,
         double weightDecay = 0, bool nesterov = false, bool maximize = false)
         : base(parameters, Defaults(lr, momentum, dampening, weightDecay, nesterov, maximize))
@@ -255,7 +258,8 @@ public sealed class SGD : SparseOptimizer, optim.IMomentum
         /// <exception cref="InvalidOperationException">It is null, because the group was not added to an optimizer yet.</exception>
         public double Momentum
         {
-            get => Options.momentum ?? throw new InvalidOperationException("The momentum is open: it is filled in when the group is added.");
+            get => Options.momentum
+                ?? throw new InvalidOperationException("The momentum is open: it is filled in when the group is added.");
             set => Options.momentum = value;
         }
     }

@@ -42,7 +42,8 @@ internal sealed class SparseGradient
                 $"The gradient has an entry at index {(low < 0 ? low : high)} of dimension {dim}, of size {size}."));
         }
 
-        // The backward pass of a sum over one element makes a value with the strides (0, 0), and libtorch's sparse addition then adds nothing.
+        // The backward pass of a sum over one element makes a value with the strides (0, 0). libtorch's sparse addition then adds
+        // nothing.
         static Tensor AsOneElement(Tensor value) => value.as_strided(value.shape, [.. value.shape.Select(_ => 1L)]);
     }
 

@@ -17,7 +17,8 @@ public abstract partial class SparseOptimizer
     /// <param name="Sparse">The same gradient, coalesced if <see cref="Coalesces"/>; null if it is dense.</param>
     /// <param name="IsFirst">Whether the state had no tensors when the step began.</param>
     private protected sealed record Part(
-        SparseOptimizerOptions Options, SparseOptimizerState State, Parameter Parameter, Tensor Gradient, SparseGradient? Sparse, bool IsFirst);
+        SparseOptimizerOptions Options, SparseOptimizerState State, Parameter Parameter, Tensor Gradient, SparseGradient? Sparse,
+        bool IsFirst);
 
     /// <summary>Whether the formula needs each row once. A gradient without entries then changes nothing.</summary>
     private protected virtual bool Coalesces => true;

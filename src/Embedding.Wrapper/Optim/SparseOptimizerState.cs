@@ -87,7 +87,8 @@ public abstract class SparseOptimizerState : OptimizerState, IDisposable
                 string shape = string.Join(", ", _of.shape);
                 string what = allowSparse ? "has" : "is dense and real and has";
                 string given = $"{(value.is_sparse ? "sparse " : "")}{value.dtype} [{string.Join(", ", value.shape)}]";
-                throw new ArgumentException($"{_names[index]} {what} the shape [{shape}] of the parameter; this is {given}.", nameof(value));
+                throw new ArgumentException(
+                    $"{_names[index]} {what} the shape [{shape}] of the parameter; this is {given}.", nameof(value));
             }
             tensors[index] = Make(() => [CopyOf(value)])[0];
             Set(_step, tensors);

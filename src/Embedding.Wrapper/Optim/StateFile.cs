@@ -111,8 +111,8 @@ internal static class StateFile
             {
                 Tensor indices = TakeTensor([saved.SparseDims, saved.Entries], ScalarType.Int64, parameter.device);
                 Tensor values = TakeTensor([saved.Entries, .. parameter.shape[saved.SparseDims..]], parameter.dtype, parameter.device);
-                Tensor entries = new SparseGradient(sparse_coo_tensor(indices, values, parameter.shape), negate: false, saved.IsCoalesced).All;
-                return entries.DetachFromDisposeScope();
+                Tensor entries = sparse_coo_tensor(indices, values, parameter.shape);
+                return new SparseGradient(entries, negate: false, saved.IsCoalesced).All.DetachFromDisposeScope();
             }
             catch (Exception error) when (error is InvalidOperationException or ExternalException) // a bad index, or too many entries
             {
