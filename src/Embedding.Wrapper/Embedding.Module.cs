@@ -34,15 +34,16 @@ public partial class Embedding
     {
         ArgumentNullException.ThrowIfNull(source);
         ThrowIfDisposed();
-        using ReadGate.Reading life = _gate.Enter(), memory = _native.Gate.Enter();
-        Dictionary<string, Tensor> present = state_dict();
+        Dictionary<string, Tensor> present = state_dict(); // in no gate: a derived class's own may wait for other threads
+        string[] missing = Considered(present.Keys.Except(source.Keys)), unexpected = Considered(source.Keys.Except(present.Keys));
+        string[] common = Considered(source.Keys.Intersect(present.Keys));
         var faults = new List<string>();
         if (strict)
         {
-            AddFault("Missing", present.Keys.Except(source.Keys));
-            AddFault("Unexpected", source.Keys.Except(present.Keys));
+            AddFault("Missing", missing);
+            AddFault("Unexpected", unexpected);
         }
-        foreach (string key in Considered(source.Keys.Intersect(present.Keys)))
+        foreach (string key in common)
         {
             Tensor tensor = source[key] ?? throw new ArgumentException($"The tensor \"{key}\" is null.", nameof(source));
             Guard.ThrowIfNullOrDisposed(tensor, key);
@@ -58,22 +59,32 @@ public partial class Embedding
             throw new InvalidOperationException(
                 $"Error(s) in loading state_dict for {GetType().Name}:\n\t{string.Join("\n\t", faults)}");
         }
+        Overwrite(present, source, common);
+        return (missing.ToList(), unexpected.ToList());
+
+        string[] Considered(IEnumerable<string> keys) => [.. keys.Except(skip ?? [])];
+
+        void AddFault(string what, string[] keys)
+        {
+            if (keys.Length > 0) faults.Add($"{what} key(s) in state_dict: {string.Join(", ", keys.Select(key => $"\"{key}\""))}. ");
+        }
+    }
+
+    /// <summary>Copies numbers into tensors of this layer, which no other thread converts or disposes meanwhile.</summary>
+    private void Overwrite(Dictionary<string, Tensor> present, Dictionary<string, Tensor> source, string[] names)
+    {
+        using ReadGate.Reading life = _gate.Enter();
+        foreach (string name in names) Guard.ThrowIfNullOrDisposed(present[name], name);
+        using ReadGate.Reading memory = ReadGate.EnterAll(names.Select(name => present[name]));
         try
         {
-            foreach (Tensor tensor in present.Values) TorchScript.ThrowIfReadOnly(tensor);
-            return base.load_state_dict(source, strict, skip);
+            foreach (string name in names) TorchScript.ThrowIfReadOnly(present[name]);
+            using var grad = no_grad();
+            foreach (string name in names) present[name].copy_(source[name]);
         }
         catch (ExternalException error)
         {
             throw NativeErrors.Translate(error);
-        }
-
-        IEnumerable<string> Considered(IEnumerable<string> keys) => keys.Except(skip ?? []);
-
-        void AddFault(string what, IEnumerable<string> keys)
-        {
-            string names = string.Join(", ", Considered(keys).Select(key => $"\"{key}\""));
-            if (names.Length > 0) faults.Add($"{what} key(s) in state_dict: {names}. ");
         }
     }
 
@@ -93,20 +104,24 @@ public partial class Embedding
         ArgumentNullException.ThrowIfNull(reader);
         ThrowIfDisposed();
         using DisposeScope scope = NewDisposeScope();
+        Dictionary<string, Tensor> present = state_dict(), read = [];
+        foreach ((string name, Tensor tensor) in present)
+        {
+            Guard.ThrowIfNullOrDisposed(tensor, name);
+            read[name] = empty(tensor.shape, tensor.dtype, CPU);
+        }
+        var loaded = new Dictionary<string, bool>();
+        using var parts = new Parts(read);
+        parts.load(reader, strict, skip, loaded);
+        foreach ((string name, bool known) in loaded) loadedParameters?.Add(name, known);
+        Overwrite(present, read, [.. loaded.Keys.Where(read.ContainsKey).Except(skip ?? [])]);
+        return this;
+    }
 
-        // TorchSharp writes into a table while it reads, and only into a contiguous one.
-        (Tensor Tensor, Tensor Copy)[] before =
-            [.. state_dict().Values.Where(each => each.is_contiguous()).Select(each => (each, each.detach().clone()))];
-        try
-        {
-            return base.load(reader, strict, skip, loadedParameters);
-        }
-        catch
-        {
-            using IDisposable mode = inference_mode(); // a tensor of that mode may be written only there, and others may too
-            foreach ((Tensor tensor, Tensor copy) in before) tensor.copy_(copy);
-            throw;
-        }
+    /// <summary>Lets TorchSharp read a file into other memory: it writes while it reads, past autograd, and only into contiguous tensors.</summary>
+    private sealed class Parts(Dictionary<string, Tensor> tensors) : nn.Module(nameof(Embedding))
+    {
+        public override Dictionary<string, Tensor> state_dict(Dictionary<string, Tensor>? destination = null, string? prefix = null) => tensors;
     }
 
     /// <summary>
@@ -240,7 +255,8 @@ public partial class Embedding
     }
 
     /// <summary>
-    /// Disposes the layer, and the weight unless the caller assigned it. Waits for look-ups on other threads; later ones throw.
+    /// Disposes the layer, and the weight unless the caller assigned it. Waits for look-ups on other threads, and for steps of this
+    /// library's optimizers; later ones throw.
     /// </summary>
     /// <param name="disposing">False when the garbage collector calls.</param>
     protected override void Dispose(bool disposing)
@@ -250,7 +266,8 @@ public partial class Embedding
         if (disposing)
         {
             if (!isFirst) return;
-            if (!_native.OwnsParameter) ConditionallyRegisterParameter(WeightName, (Parameter?)null);
+            if (_native.OwnsParameter) _native.Gate.Change(DisposeParameter); // waits for steps, and for layers that share it
+            else ConditionallyRegisterParameter(WeightName, (Parameter?)null);
         }
         else
         {
@@ -263,5 +280,11 @@ public partial class Embedding
         _native.ReleaseParameter();
         _native.Dispose();
         base.Dispose(true);
+
+        void DisposeParameter()
+        {
+            _native.ReleaseParameter();
+            _native.Parameter.Dispose();
+        }
     }
 }

@@ -84,8 +84,7 @@ public partial class Embedding
     {
         if (!_native.Parameter.IsInvalid || _gate.IsClosed) return;
         using ReadGate.Reading life = _gate.Enter();
-        _native.RestoreParameter();
-        ConditionallyRegisterParameter(WeightName, _native.Parameter);
+        _native.RestoreParameter(restored => ConditionallyRegisterParameter(WeightName, restored));
     }
 
     private void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_gate.IsClosed, this);

@@ -25,11 +25,11 @@ namespace EmbeddingWrapper;
 /// </para>
 /// <para>
 /// Disposing the layer, assigning <see cref="Weight"/> and <c>to(...)</c> wait for the look-ups that run on other threads. Later
-/// look-ups throw <see cref="ObjectDisposedException"/>, or read the new table. <c>to(...)</c> also waits for look-ups of layers that
-/// share the parameter, and for steps of this library's optimizers. A derived class must not dispose or change the layer inside one of
-/// the layer's own calls: that throws <see cref="InvalidOperationException"/>. Other members of TorchSharp's modules, and the tensors
-/// themselves, have no such guard: dispose after the last of those calls has returned. The garbage collector frees the table of a layer
-/// that is not disposed.
+/// look-ups throw <see cref="ObjectDisposedException"/>, or read the new table. <c>to(...)</c> and disposing also wait for look-ups of
+/// layers that share the parameter, and for steps of this library's optimizers. A derived class must not dispose or change the layer
+/// inside one of the layer's own calls: that throws <see cref="InvalidOperationException"/>. Other members of TorchSharp's modules, and
+/// the tensors themselves, have no such guard: dispose after the last of those calls has returned. The garbage collector frees the table
+/// of a layer that is not disposed.
 /// </para>
 /// </remarks>
 public partial class Embedding : nn.Module<Tensor, Tensor>

@@ -161,4 +161,31 @@ public class DerivedLayerTests
         using Tensor looked = layer.Lookup(1);
         Assert.Equal([6f, 8f, 10f], Floats(looked));
     }
+
+    private sealed class Waiting : Embedding
+    {
+        public Waiting() : base(4, 3)
+        {
+        }
+
+        public bool HasWaited { get; private set; }
+
+        public override Dictionary<string, Tensor> state_dict(Dictionary<string, Tensor>? destination = null, string? prefix = null)
+        {
+            var other = new Thread(() => Weight = new Parameter(Table()));
+            other.Start();
+            HasWaited = other.Join(TimeSpan.FromSeconds(60));
+            return base.state_dict(destination, prefix);
+        }
+    }
+
+    /// <summary>The other thread waits until nobody uses the table, so a load that uses it meanwhile never ends.</summary>
+    [Fact]
+    public void AStateDictOfItsOwnMayWaitForAThreadThatAssignsTheWeight()
+    {
+        using var layer = new Waiting();
+        layer.load_state_dict(new() { ["weight"] = zeros(4, 3) });
+        Assert.True(layer.HasWaited);
+        Assert.Equal(new float[12], Floats(layer.Weight));
+    }
 }

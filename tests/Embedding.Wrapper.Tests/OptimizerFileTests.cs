@@ -211,4 +211,41 @@ public class OptimizerFileTests
         other.load_state_dict(path);
         Assert.Equal(Content(optimizer), Content(other));
     }
+
+    /// <summary>The first options then come again among the records, and must not write or read everything a second time.</summary>
+    [Fact]
+    public void GroupsThatShareTheirOptionsAreSavedOnce()
+    {
+        var options = new Adagrad.Options();
+        Parameter[] tables = [new(Table(4)), new(Table(2))];
+        using var shared = new Adagrad(tables.Select(table => new Adagrad.ParamGroup([table], options)));
+        using var separate = new Adagrad(tables.Select(table => new Adagrad.ParamGroup([table])));
+        Assert.Equal(Save(separate).Length, Save(shared).Length);
+        separate.StateOf(tables[1]).step = 7;
+        Assert.All([Through.Own, Through.TorchSharps], through =>
+        {
+            shared.StateOf(tables[1]).step = 0;
+            Load(shared, Save(separate), through);
+            Assert.Equal(7, shared.StateOf(tables[1]).step);
+        });
+    }
+
+    [Fact]
+    public void SavingFollowsALinkAndRefusesADevice()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "links and devices as Linux has them");
+        using var folder = new TestFolder();
+        using SparseOptimizer optimizer = Trained(Kind.Adagrad);
+        string target = folder.Write("target", "old"), link = Path.Combine(Path.GetDirectoryName(target)!, "link");
+        File.CreateSymbolicLink(link, target);
+        optimizer.save_state_dict(link);
+        Assert.Equal(target, new FileInfo(link).LinkTarget);
+        optimizer.load_state_dict(target);
+
+        string device = Path.Combine(Path.GetDirectoryName(target)!, "null");
+        File.CreateSymbolicLink(device, "/dev/null");
+        var error = Assert.Throws<IOException>(() => optimizer.save_state_dict(device));
+        Assert.Equal($"{device} is a device, not a regular file.", error.Message);
+        Assert.Equal("/dev/null", new FileInfo(device).LinkTarget);
+    }
 }

@@ -99,4 +99,28 @@ public class SavingTests
         Assert.Equal(Bits(source.Weight), Bits(target.Weight));
         Assert.NotEqual(before, Bits(target.Weight));
     }
+
+    [Fact]
+    public void ABackwardPassThroughTheNumbersBeforeTheLoadFails()
+    {
+        using var layer = new Embedding(4, 3);
+        byte[] file = Saved(layer);
+        using Tensor loss = layer.Weight.pow(2).sum();
+        layer.load(new MemoryStream(file));
+        Assert.Contains("modified by an inplace operation", Assert.ThrowsAny<Exception>(() => loss.backward()).Message);
+    }
+
+    [Fact]
+    public void AViewIsLoadedAsWhatItStandsFor()
+    {
+        using var source = Embedding.FromPretrained(Table());
+        using Tensor across = zeros(3, 4), complex = zeros(4, 3, complex64), negated = complex.conj().imag;
+        Assert.True(negated.is_neg());
+        Assert.All([across.t(), negated], view =>
+        {
+            using var target = Embedding.FromPretrained(view);
+            target.load(new MemoryStream(Saved(source)));
+            AssertSameBits(source.Weight, target.Weight.clone());
+        });
+    }
 }

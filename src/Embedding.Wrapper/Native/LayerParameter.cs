@@ -15,6 +15,9 @@ internal sealed class LayerParameter(Tensor data, bool requiresGrad) : Parameter
 
     private bool _released;
 
+    /// <summary>The gate of its memory, once it is known. It can be entered while another thread disposes the parameter.</summary>
+    public ReadGate? Gate { get; set; }
+
     /// <summary>
     /// A parameter in place of one that is disposed. Layers that shared it get the same one, so they stay tied.
     /// </summary>

@@ -63,12 +63,15 @@ internal sealed class NativeEmbedding : IDisposable
     }
 
     /// <summary>Puts a new parameter of the same tensor in place of one that others have disposed.</summary>
-    public void RestoreParameter()
+    /// <param name="register">Is called once for the new parameter, before another thread can see it.</param>
+    public void RestoreParameter(Action<Parameter> register)
     {
         lock (_engine)
         {
             if (!Parameter.IsInvalid) return;
             LayerParameter restored = LayerParameter.InPlaceOf(Parameter, _engine.weight!, out bool isNew);
+            restored.Gate = Gate;
+            register(restored);
             (OwnsParameter, Parameter) = (isNew, restored);
         }
     }

@@ -121,7 +121,10 @@ internal sealed class ReadGate(object? owner)
     /// The gate of a tensor's memory. Tensor objects that stand for the same tensor of libtorch have the same gate, whichever layer,
     /// optimizer or caller holds them; a view, or an alias made by <c>detach()</c>, is another tensor.
     /// </summary>
-    public static ReadGate Of(Tensor tensor)
+    public static ReadGate Of(Tensor tensor) =>
+        tensor is LayerParameter parameter ? parameter.Gate ??= OfIdentity(parameter) : OfIdentity(tensor);
+
+    private static ReadGate OfIdentity(Tensor tensor)
     {
         nint identity = TensorMemory.Identity(tensor);
         lock (OfTensors)

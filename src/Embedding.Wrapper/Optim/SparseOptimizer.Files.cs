@@ -9,27 +9,20 @@ public abstract partial class SparseOptimizer
     private (object? Stream, int Records) _rest; // the records that TorchSharp's method still has to go through
 
     /// <summary>
-    /// Saves the options of all groups and the state of all parameters. An existing file is replaced when the new one is complete.
+    /// Saves the options of all groups and the state of all parameters. An existing file is replaced when the new one is complete. A link
+    /// stays, and its target is replaced.
     /// </summary>
     /// <param name="location">The path of the file.</param>
     /// <exception cref="ArgumentNullException"><paramref name="location"/> is null.</exception>
     /// <exception cref="InvalidOperationException">An option is null.</exception>
-    /// <exception cref="IOException">The file cannot be written.</exception>
+    /// <exception cref="IOException">The file cannot be written, or it is a pipe or a device.</exception>
+    /// <exception cref="UnauthorizedAccessException">The file may not be written.</exception>
     /// <exception cref="ObjectDisposedException">The optimizer, a parameter or the state of one is disposed.</exception>
     public new void save_state_dict(string location)
     {
         ArgumentNullException.ThrowIfNull(location);
         AliveParameters();
-        string incomplete = $"{location}.{Guid.NewGuid():N}.tmp";
-        try
-        {
-            using (var writer = new BinaryWriter(File.Create(incomplete))) save_state_dict(writer);
-            File.Move(incomplete, location, overwrite: true);
-        }
-        finally
-        {
-            File.Delete(incomplete);
-        }
+        AtomicFile.Write(location, file => save_state_dict(new BinaryWriter(file)));
     }
 
     /// <summary>Loads what <see cref="save_state_dict"/> of the same type of optimizer has written.</summary>
@@ -86,15 +79,13 @@ public abstract partial class SparseOptimizer
     {
         lock (_stepLock)
         {
-            if (ReferenceEquals(record, _parameter_groups[0].Options))
+            if (!ReferenceEquals(stream, _rest.Stream)) // groups may share their options, so the first record may come again
             {
+                if (!ReferenceEquals(record, _parameter_groups[0].Options))
+                    throw new InvalidOperationException("One record has no file of its own. Save and load the state of the whole optimizer.");
                 all();
                 StateDictionary records = state_dict();
                 _rest = (stream, records.Options.Count + records.State.Count);
-            }
-            else if (!ReferenceEquals(stream, _rest.Stream))
-            {
-                throw new InvalidOperationException("One record has no file of its own. Save and load the state of the whole optimizer.");
             }
             if (--_rest.Records == 0) _rest = default;
         }

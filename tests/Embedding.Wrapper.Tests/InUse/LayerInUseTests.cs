@@ -257,4 +257,42 @@ public class LayerInUseTests
         using Tensor table = Numbered();
         return Embedding.FromPretrained(table, freeze: false);
     }
+
+    [Fact]
+    public void ALayerIsDisposedWhileAFileIsLoaded() => Apart(() =>
+    {
+        using var source = new Embedding(20_000, Width);
+        using var stream = new MemoryStream();
+        source.save(new BinaryWriter(stream));
+        byte[] file = stream.ToArray();
+        WhileInUse(() =>
+        {
+            var layer = new Embedding(20_000, Width);
+            return (_ => layer.load(new MemoryStream(file)), layer.Dispose, () => { });
+        });
+    });
+
+    [Fact]
+    public void ATiedWeightIsRestoredByManyAtOnce() => Apart(() =>
+    {
+        for (int i = 0; i < 300; i++)
+        {
+            using var layer = new Embedding(4, 3);
+            using var linear = nn.Linear(3, 4, hasBias: false);
+            layer.Weight = linear.weight;
+            linear.Dispose();
+            var found = new ConcurrentBag<Parameter>();
+            using var start = new Barrier(4);
+            Thread[] threads = [.. Enumerable.Range(0, 4).Select(which => new Thread(() =>
+            {
+                start.SignalAndWait();
+                found.Add(which % 2 == 0 ? layer.Weight : layer.parameters().Single());
+            }))];
+            Array.ForEach(threads, thread => thread.Start());
+            Array.ForEach(threads, thread => thread.Join());
+            Assert.Equal(4, found.Count);
+            Assert.All(found, each => Assert.Same(layer.Weight, each));
+            Assert.False(layer.Weight.IsInvalid);
+        }
+    });
 }

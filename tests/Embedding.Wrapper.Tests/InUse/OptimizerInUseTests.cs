@@ -62,6 +62,18 @@ public class OptimizerInUseTests
     [Fact]
     public void ALayerIsConvertedDuringAnAdagradStep() => Apart(() => WhileTheLayerConverts(parameters => new Adagrad(parameters)));
 
+    [Fact]
+    public void ALayerIsDisposedDuringASparseAdamStep() => Apart(() => WhileTheLayerIsDisposed(parameters => new SparseAdam(parameters)));
+
+    [Fact]
+    public void ALayerIsDisposedDuringAnAdagradStep() => Apart(() => WhileTheLayerIsDisposed(parameters => new Adagrad(parameters)));
+
+    private static void WhileTheLayerIsDisposed(Func<IEnumerable<Parameter>, SparseOptimizer> make) => WhileInUse(() =>
+    {
+        (Embedding layer, SparseOptimizer optimizer) = WithAGradient(make);
+        return (_ => optimizer.step(), layer.Dispose, optimizer.Dispose);
+    });
+
     // What is kept for the parameter stays float32, so a step on the float64 table may be refused.
     private static void WhileTheLayerConverts(Func<IEnumerable<Parameter>, optim.Optimizer> make) => WhileInUse(
         () =>

@@ -1,5 +1,3 @@
-using EmbeddingWrapper.Pretrained;
-
 namespace EmbeddingWrapper.Tests.Pretrained;
 
 /// <summary>What happens to things that were there before. All writers of files go through <see cref="AtomicFile"/>.</summary>

@@ -1,7 +1,7 @@
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 
-namespace EmbeddingWrapper.Pretrained;
+namespace EmbeddingWrapper;
 
 /// <summary>Keeps away from what is at a path and is not a file: opening a pipe waits for its other end, and a device has no end.</summary>
 internal static unsafe partial class RegularFile

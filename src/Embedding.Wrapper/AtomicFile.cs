@@ -1,4 +1,4 @@
-namespace EmbeddingWrapper.Pretrained;
+namespace EmbeddingWrapper;
 
 /// <summary>Writes files that are complete or do not exist.</summary>
 internal static class AtomicFile
