@@ -11,7 +11,7 @@ namespace EmbeddingWrapper;
 // Where TorchSharp's module differs from PyTorch's: loading, converting, disposing.
 public partial class Embedding
 {
-    private bool _isConverting;
+    private int _convertingThread;
 
     /// <summary>
     /// Copies a saved table into this layer: PyTorch's <c>load_state_dict</c>. The values go into the present parameter and are converted
@@ -53,6 +53,9 @@ public partial class Embedding
                 faults.Add($"size mismatch for {key}: copying a param with shape {given} from checkpoint, "
                     + $"the shape in current model is {wanted}.");
             }
+            string? problem = tensor.is_meta && !present[key].is_meta ? "Cannot copy out of meta tensor; no data!"
+                : tensor.is_sparse && !present[key].is_sparse ? "copy_() between dense and sparse Tensors is not implemented!" : null;
+            if (problem is not null) faults.Add($"While copying the parameter named \"{key}\": {problem}");
         }
         if (faults.Count > 0)
         {
@@ -66,7 +69,8 @@ public partial class Embedding
 
         void AddFault(string what, string[] keys)
         {
-            if (keys.Length > 0) faults.Add($"{what} key(s) in state_dict: {string.Join(", ", keys.Select(key => $"\"{key}\""))}. ");
+            string names = string.Join(", ", keys.Select(key => $"\"{key}\""));
+            if (names.Length > 0) faults.Add($"{what} key(s) in state_dict: {names}. ");
         }
     }
 
@@ -118,10 +122,13 @@ public partial class Embedding
         return this;
     }
 
-    /// <summary>Lets TorchSharp read a file into other memory: it writes while it reads, past autograd, and only into contiguous tensors.</summary>
+    /// <summary>
+    /// Lets TorchSharp read a file into other memory. It writes while it reads, past autograd, and only into contiguous tensors.
+    /// </summary>
     private sealed class Parts(Dictionary<string, Tensor> tensors) : nn.Module(nameof(Embedding))
     {
-        public override Dictionary<string, Tensor> state_dict(Dictionary<string, Tensor>? destination = null, string? prefix = null) => tensors;
+        public override Dictionary<string, Tensor> state_dict(Dictionary<string, Tensor>? destination = null, string? prefix = null) =>
+            tensors;
     }
 
     /// <summary>
@@ -221,14 +228,14 @@ public partial class Embedding
 
         void ConvertOtherParameters() // of a derived class, in their order
         {
-            _isConverting = true;
+            _convertingThread = Environment.CurrentManagedThreadId;
             try
             {
                 base._toEpilog(dtype, device, non_blocking);
             }
             finally
             {
-                _isConverting = false;
+                _convertingThread = 0;
             }
         }
     }
@@ -240,7 +247,8 @@ public partial class Embedding
     {
         RestoreWeight();
         IEnumerable<(string name, Parameter parameter)> all = base.named_parameters(recurse);
-        return _isConverting ? all.Where(each => each.name != WeightName) : all; // TorchSharp replaces only what it sees
+        return _convertingThread == Environment.CurrentManagedThreadId // TorchSharp replaces only what it sees
+            ? all.Where(each => each.name != WeightName) : all;
     }
 
     /// <summary>The parameter of a name.</summary>

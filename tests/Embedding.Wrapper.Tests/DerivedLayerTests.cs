@@ -188,4 +188,54 @@ public class DerivedLayerTests
         Assert.True(layer.HasWaited);
         Assert.Equal(new float[12], Floats(layer.Weight));
     }
+
+    [Theory]
+    [InlineData("meta")]
+    [InlineData("sparse")]
+    public void NothingIsLoadedIfOneTensorCannotBe(string what)
+    {
+        using var layer = new WithScale();
+        byte[] before = Bits(layer.Weight);
+        Dictionary<string, Tensor> state = layer.state_dict().ToDictionary(each => each.Key, each => ones(each.Value.shape));
+        state["head.bias"] = what == "meta" ? ones(2, device: META) : ones(2).to_sparse();
+        var error = Assert.Throws<InvalidOperationException>(() => layer.load_state_dict(state));
+        Assert.Contains("While copying the parameter named \"head.bias\": ", error.Message);
+        Assert.Equal(before, Bits(layer.Weight));
+    }
+
+    private sealed class Asking(Action ask) : nn.Module(nameof(Asking))
+    {
+        protected override void _toEpilog(ScalarType? dtype, Device? device, bool non_blocking)
+        {
+            ask();
+            base._toEpilog(dtype, device, non_blocking);
+        }
+    }
+
+    private sealed class WithAsking : Embedding
+    {
+        private readonly Asking asking;
+
+        public WithAsking() : base(4, 3)
+        {
+            asking = new Asking(() =>
+            {
+                var other = new Thread(() => Seen = parameters().Count());
+                other.Start();
+                other.Join();
+            });
+            RegisterComponents();
+        }
+
+        public int Seen { get; private set; }
+    }
+
+    /// <summary>The conversion hides the weight from TorchSharp, but not from a thread that makes an optimizer meanwhile.</summary>
+    [Fact]
+    public void AnotherThreadSeesTheWeightDuringTo()
+    {
+        using var layer = new WithAsking();
+        layer.to(float64);
+        Assert.Equal(1, layer.Seen);
+    }
 }

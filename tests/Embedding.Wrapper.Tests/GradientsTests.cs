@@ -96,4 +96,14 @@ public class GradientsTests
             Assert.StartsWith($"The total norm of order {text} for gradients from `parameters` is non-finite, so it cannot be clipped.", error.Message);
         }
     }
+
+    [Fact]
+    public void NothingIsScaledIfOneGradientMayNotBeWritten()
+    {
+        using Parameter first = new(Table(4)), second = new(Table(4));
+        first.grad = ones(4, 3);
+        using (inference_mode()) second.grad = ones(4, 3);
+        Assert.Throws<InvalidOperationException>(() => Gradients.ClipGradNorm([first, second], 0.1));
+        Assert.Equal(Bits(ones(4, 3)), Bits(first.grad));
+    }
 }

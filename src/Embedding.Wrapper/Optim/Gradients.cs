@@ -57,9 +57,11 @@ public static class Gradients
         ArgumentNullException.ThrowIfNull(parameters);
         using var grad = no_grad();
         using DisposeScope scope = NewDisposeScope();
+        Parameter[] all = [.. parameters];
+        using ReadGate.Reading memory = ReadGate.EnterAll(all.Where(parameter => parameter is { IsInvalid: false })); // as a step
         try
         {
-            Tensor[] gradients = [.. GradientsOf(parameters)];
+            Tensor[] gradients = [.. GradientsOf(all)];
             if (gradients.Length == 0) return zeros([], get_default_dtype(), CPU).MoveToOuterDisposeScope();
             if (double.IsPositiveInfinity(normType) && gradients.Any(gradient => !gradient.is_sparse && gradient.numel() == 0))
             {
@@ -67,7 +69,10 @@ public static class Gradients
                     "_foreach_norm cannot compute the infinity norm on an empty tensor because the operation does not have an identity");
             }
             foreach (Tensor gradient in gradients)
+            {
+                TorchScript.ThrowIfReadOnly(gradient);
                 if (!gradient.is_sparse) Guard.ThrowIfOverlapping(gradient);
+            }
             Device device = gradients[0].device;
             Tensor norms = stack([.. gradients.Select(gradient => TorchScript.Norm(gradient, normType).to(device))]);
             Tensor total = TorchScript.Norm(norms, normType);
@@ -84,7 +89,7 @@ public static class Gradients
         }
     }
 
-    private static IEnumerable<Tensor> GradientsOf(IEnumerable<Parameter> parameters)
+    private static IEnumerable<Tensor> GradientsOf(Parameter[] parameters)
     {
         foreach ((int index, Parameter parameter) in parameters.Index())
         {

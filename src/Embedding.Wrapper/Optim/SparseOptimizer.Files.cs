@@ -82,7 +82,10 @@ public abstract partial class SparseOptimizer
             if (!ReferenceEquals(stream, _rest.Stream)) // groups may share their options, so the first record may come again
             {
                 if (!ReferenceEquals(record, _parameter_groups[0].Options))
-                    throw new InvalidOperationException("One record has no file of its own. Save and load the state of the whole optimizer.");
+                {
+                    throw new InvalidOperationException(
+                        "One record has no file of its own. Save and load the state of the whole optimizer.");
+                }
                 all();
                 StateDictionary records = state_dict();
                 _rest = (stream, records.Options.Count + records.State.Count);
