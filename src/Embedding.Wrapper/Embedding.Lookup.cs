@@ -26,6 +26,16 @@ public partial class Embedding
         return forward(input);
     }
 
+    /// <inheritdoc cref="Lookup(ReadOnlySpan{long})"/>
+    /// <remarks><see cref="forward"/> gets the indices as int64, as from the other overload.</remarks>
+    [OverloadResolutionPriority(1)] // so that Lookup() compiles
+    public Tensor Lookup(params ReadOnlySpan<int> indices)
+    {
+        var wide = new long[indices.Length];
+        for (int i = 0; i < wide.Length; i++) wide[i] = indices[i];
+        return Lookup(wide);
+    }
+
     /// <summary>
     /// Copies rows of a table on the CPU into memory of the caller: no tensor, no gradients. With <see cref="MaxNorm"/>, or if the
     /// table is not contiguous, libtorch looks the rows up, with the result of this class's <see cref="forward"/>.

@@ -170,6 +170,20 @@ public partial class Embedding : nn.Module<Tensor, Tensor>
         return FromPretrained(table, freeze, paddingIdx, maxNorm, normType, scaleGradByFreq, sparse);
     }
 
+    /// <summary>
+    /// <see cref="FromPretrained(Tensor, bool, long?, double?, double, bool, bool)"/> for numbers in an array. They are copied
+    /// into a float64 table on TorchSharp's default device.
+    /// </summary>
+    /// <inheritdoc cref="FromPretrained(Tensor, bool, long?, double?, double, bool, bool)"/>
+    public static Embedding FromPretrained(double[,] embeddings, bool freeze = true,
+        long? paddingIdx = null, double? maxNorm = null, double normType = 2.0,
+        bool scaleGradByFreq = false, bool sparse = false)
+    {
+        ArgumentNullException.ThrowIfNull(embeddings);
+        using Tensor table = tensor(embeddings, float64);
+        return FromPretrained(table, freeze, paddingIdx, maxNorm, normType, scaleGradByFreq, sparse);
+    }
+
     /// <summary>The number of rows the layer was made with. PyTorch: <c>num_embeddings</c>.</summary>
     public long NumEmbeddings { get; }
 

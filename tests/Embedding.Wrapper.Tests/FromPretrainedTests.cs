@@ -20,6 +20,19 @@ public class FromPretrainedTests
     }
 
     [Fact]
+    public void AnArrayOfDoublesBecomesAFloat64Table()
+    {
+        double[,] numbers = { { 0.1, double.MaxValue, -0.0 }, { double.Epsilon, double.NaN, 1.0 / 3 } };
+        using var embedding = Embedding.FromPretrained(numbers, freeze: false, paddingIdx: -1, maxNorm: 2, normType: 1, scaleGradByFreq: true);
+        Assert.Equal(float64, embedding.Weight.dtype);
+        Assert.Equal([2L, 3L], embedding.Weight.shape);
+        Assert.Equal(numbers.Cast<double>().Select(BitConverter.DoubleToInt64Bits),
+            embedding.Weight.detach().data<double>().Select(BitConverter.DoubleToInt64Bits));
+        Assert.True(embedding.Weight.requires_grad);
+        Assert.Equal("Embedding(2, 3, padding_idx=1, max_norm=2.0, norm_type=1.0, scale_grad_by_freq=True)", embedding.ToString());
+    }
+
+    [Fact]
     public void ASourceThatRequiresGradKeepsItsFlagAndGetsNoGradient()
     {
         using Tensor source = Table().requires_grad_();

@@ -24,6 +24,45 @@ public class LookupTests
         Assert.Equal([0L, 3L], rows.shape);
     }
 
+    [Fact]
+    public void IntsAndLongsInEveryFormGiveTheSameRows()
+    {
+        using var scope = NewDisposeScope();
+        var embedding = Embedding.FromPretrained(Table());
+        int[] ints = [3, 1];
+        long[] longs = [3, 1];
+        byte small = 3;
+        long wide = 1;
+        Tensor[] found =
+        [
+            embedding.Lookup(3, 1), embedding.Lookup(3L, 1L), embedding.Lookup(small, wide), embedding.Lookup([3, 1]), embedding.Lookup(ints),
+            embedding.Lookup(longs), embedding.Lookup(ints.AsSpan()), embedding.Lookup(longs.AsSpan()),
+            embedding.Lookup([(int)small, 1]), embedding.Lookup([3L, 1]), embedding.Lookup((ReadOnlySpan<int>)ints), embedding.Lookup((ReadOnlySpan<long>)longs),
+        ];
+        Assert.Equal([0L, 3L], embedding.Lookup([]).shape);
+        Assert.All(found, rows => Assert.Equal([9f, 10f, 11f, 3f, 4f, 5f], Floats(rows)));
+    }
+
+    [Fact]
+    public void ADerivedClassGetsLongsFromBoth()
+    {
+        using var layer = new TypeRecorder();
+        layer.Lookup(1).Dispose();
+        layer.Lookup(1L).Dispose();
+        Assert.Equal([int64, int64], layer.Types);
+    }
+
+    private sealed class TypeRecorder() : Embedding(4, 3)
+    {
+        public List<ScalarType> Types { get; } = [];
+
+        public override Tensor forward(Tensor input)
+        {
+            Types.Add(input.dtype);
+            return base.forward(input);
+        }
+    }
+
     private static void SpanLookupEqualsForward<T>(ScalarType dtype) where T : unmanaged
     {
         using Tensor table = Table(6, 3, dtype);

@@ -13,6 +13,7 @@ internal static class Samples
     {
         [typeof(Tensor)] = () => Indices(1),
         [typeof(float[,])] = () => new float[2, 3],
+        [typeof(double[,])] = () => new double[2, 3],
         [typeof(Parameter)] = () => new Parameter(zeros(4, 3)),
         [typeof(Dictionary<string, Tensor>)] = () => new Dictionary<string, Tensor> { ["weight"] = zeros(4, 3) },
         [typeof(IReadOnlyDictionary<string, Tensor>)] = () => new Dictionary<string, Tensor>(),
@@ -28,6 +29,8 @@ internal static class Samples
         [typeof(BinaryWriter)] = () => new BinaryWriter(Stream.Null),
         [typeof(Device)] = () => CPU,
         [typeof(string)] = () => "no such thing",
+        [typeof(IEnumerable<string>)] = () => new[] { "no such thing" },
+        [typeof(IReadOnlyList<string>)] = () => new[] { "no such thing" },
     };
 
     /// <summary>Objects to call instance members on.</summary>

@@ -1,92 +1,99 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
 using EmbeddingWrapper.Native;
-using static TorchSharp.torch;
 
 namespace EmbeddingWrapper.Pretrained;
 
 /// <summary>The cosines of a vector with the rows of a table, for vectors of any length between the smallest and the largest float32.</summary>
 /// <remarks>
 /// libtorch's <c>cosine_similarity</c> raises norms below 1e-8 to that value, its squares overflow from 1e19 on, and it makes two temporary
-/// tables of the size of the table. Here the table is read once.
+/// tables of the size of the table. Here the table is read once. A vector of zeros has the cosine 0 with every vector.
 /// </remarks>
 internal static unsafe class Cosines
 {
     // Between these the squares and the products of single elements neither overflow nor lose digits that matter.
     private const float SmallestSquare = 1e-20f, LargestSquare = 1e30f;
 
-    /// <summary>The cosines of row <paramref name="self"/> with all rows. They are NaN for a row with an infinity or a NaN.</summary>
-    /// <param name="table">The table, two-dimensional.</param>
-    /// <param name="self">The row.</param>
-    public static float[] Of(Tensor table, long self)
+    /// <summary>The cosine of two vectors.</summary>
+    public static float Between(ReadOnlySpan<float> first, ReadOnlySpan<float> second)
     {
-        using var scope = NewDisposeScope();
-        using var grad = no_grad();
-        int width = (int)table.size(1);
-        float* numbers = TensorMemory.Address<float>(table.to(float32, CPU).contiguous());
-        float[] query = Normalized(numbers + self * width, width);
-        var cosines = new float[table.size(0)];
-        ParallelRows.Run(ParallelRows.Threads(table.numel() * sizeof(float)), cosines.Length, (start, end) =>
-        {
-            fixed (float* vector = query)
-            {
-                for (long i = start; i < end; i++) cosines[i] = Cosine(vector, numbers + i * width, width);
-            }
-        });
-        return cosines;
+        double dot = 0;
+        for (int i = 0; i < first.Length; i++) dot += (double)first[i] * second[i];
+        double norms = Norm(first) * Norm(second);
+        return (float)(norms == 0 ? dot : dot / norms);
     }
 
-    private static float[] Normalized(float* vector, int width)
+    /// <summary>Adds a multiple of the unit vector of a vector to a sum.</summary>
+    public static void AddUnit(Span<double> sum, ReadOnlySpan<float> vector, double weight)
+    {
+        double norm = Norm(vector);
+        if (norm == 0) return;
+        for (int i = 0; i < sum.Length; i++) sum[i] += vector[i] / norm * weight;
+    }
+
+    /// <summary>The unit vector of a sum. It is zeros if the sum is.</summary>
+    public static float[] Unit(ReadOnlySpan<double> sum)
     {
         double square = 0;
-        for (int i = 0; i < width; i++) square += (double)vector[i] * vector[i];
+        foreach (double number in sum) square += number * number;
         double norm = square == 0 ? 1 : Math.Sqrt(square);
-        var normalized = new float[width];
-        for (int i = 0; i < width; i++) normalized[i] = (float)(vector[i] / norm);
-        return normalized;
+        var unit = new float[sum.Length];
+        for (int i = 0; i < unit.Length; i++) unit[i] = (float)(sum[i] / norm);
+        return unit;
     }
 
-    /// <param name="query">A vector of norm 1 or 0.</param>
-    /// <param name="row">Any vector.</param>
-    /// <param name="width">Their number of elements.</param>
+    /// <summary>The cosines of a vector of norm 1 or 0 with all rows. They are NaN for a row with an infinity or a NaN.</summary>
+    /// <param name="table">The memory of the rows.</param>
+    /// <param name="rows">The number of rows.</param>
+    /// <param name="unit">The vector.</param>
+    /// <param name="cosines">Receives the cosine for each row.</param>
+    public static void Of(float* table, long rows, float[] unit, float[] cosines)
+    {
+        int width = unit.Length;
+        ParallelRows.Run(ParallelRows.Threads(rows * width * sizeof(float)), rows, (start, end) =>
+        {
+            fixed (float* vector = unit)
+            {
+                for (long i = start; i < end; i++) cosines[i] = Cosine(vector, table + i * width, width);
+            }
+        });
+    }
+
+    // The squares of float32 neither overflow nor underflow in float64.
+    private static double Norm(ReadOnlySpan<float> vector)
+    {
+        double square = 0;
+        foreach (float number in vector) square += (double)number * number;
+        return Math.Sqrt(square);
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveOptimization)] // tiered compilation would come after the first few hundred searches
-    private static float Cosine(float* query, float* row, int width)
+    private static float Cosine(float* unit, float* row, int width)
     {
         Vector<float> dots = default, squares = default, moreDots = default, moreSquares = default;
         int i = 0;
         for (; i <= width - 2 * Vector<float>.Count; i += 2 * Vector<float>.Count)
         {
             Vector<float> one = *(Vector<float>*)(row + i), other = *(Vector<float>*)(row + i + Vector<float>.Count);
-            dots += one * *(Vector<float>*)(query + i);
+            dots += one * *(Vector<float>*)(unit + i);
             squares += one * one;
-            moreDots += other * *(Vector<float>*)(query + i + Vector<float>.Count);
+            moreDots += other * *(Vector<float>*)(unit + i + Vector<float>.Count);
             moreSquares += other * other;
         }
         if (i <= width - Vector<float>.Count)
         {
             Vector<float> last = *(Vector<float>*)(row + i);
-            dots += last * *(Vector<float>*)(query + i);
+            dots += last * *(Vector<float>*)(unit + i);
             squares += last * last;
             i += Vector<float>.Count;
         }
         float dot = Vector.Sum(dots + moreDots), square = Vector.Sum(squares + moreSquares);
         for (; i < width; i++)
         {
-            dot += row[i] * query[i];
+            dot += row[i] * unit[i];
             square += row[i] * row[i];
         }
-        return square is >= SmallestSquare and <= LargestSquare ? dot / MathF.Sqrt(square) : PreciseCosine(query, row, width);
-    }
-
-    /// <summary>The squares of float32 neither overflow nor underflow in float64.</summary>
-    private static float PreciseCosine(float* query, float* row, int width)
-    {
-        double dot = 0, square = 0;
-        for (int i = 0; i < width; i++)
-        {
-            dot += (double)row[i] * query[i];
-            square += (double)row[i] * row[i];
-        }
-        return (float)(square == 0 ? dot : dot / Math.Sqrt(square));
+        if (square is >= SmallestSquare and <= LargestSquare) return dot / MathF.Sqrt(square);
+        return Between(new ReadOnlySpan<float>(unit, width), new ReadOnlySpan<float>(row, width));
     }
 }

@@ -1,5 +1,6 @@
 using System.Collections.ObjectModel;
 using EmbeddingWrapper.Native;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace EmbeddingWrapper.Pretrained;
@@ -18,6 +19,7 @@ public sealed partial class WordVectors : IDisposable
     private readonly ReadOnlyCollection<string> _words;
     private readonly Dictionary<string, int> _indices;
     private readonly Tensor _vectors;
+    private readonly long _dimensions;
     private readonly int _duplicateCount;
     private readonly int _skippedCount;
     private readonly ReadGate _gate;
@@ -28,12 +30,58 @@ public sealed partial class WordVectors : IDisposable
         _words = words.AsReadOnly();
         _indices = indices;
         _vectors = vectors;
+        _dimensions = vectors.size(1);
         _duplicateCount = duplicateCount;
         _skippedCount = skippedCount;
         _gate = new ReadGate(this);
     }
 
-    /// <summary>The words in the order of the file. Each word occurs once.</summary>
+    /// <summary>
+    /// Words with vectors that exist already, so that vectors have neighbours and can be saved after training:
+    /// <c>new WordVectors(words, embedding.Weight)</c>. Nothing is copied. <see cref="Vectors"/> is a new tensor without gradients over the
+    /// memory of <paramref name="vectors"/>, so a write to either shows in both.
+    /// </summary>
+    /// <remarks>
+    /// The memory is that of the time of the call. After <c>embedding.to(...)</c> or the assignment of another weight, make a new object.
+    /// </remarks>
+    /// <param name="words">A word for each row, in the order of the rows. They are read once, now.</param>
+    /// <param name="vectors">
+    /// The table, float32 <c>[words, D]</c>, with or without gradients, on any device. The tensor object stays the caller's to use and to
+    /// dispose.
+    /// </param>
+    /// <exception cref="ArgumentNullException"><paramref name="words"/> or <paramref name="vectors"/> is null.</exception>
+    /// <exception cref="ArgumentException">
+    /// A word is null or occurs twice, there are more or fewer words than rows, or <paramref name="vectors"/> is not 2-dimensional, not float32
+    /// (convert it with <c>to(float32)</c>), sparse, lazily negated, or on the meta device.
+    /// </exception>
+    /// <exception cref="ObjectDisposedException"><paramref name="vectors"/> is disposed.</exception>
+    public WordVectors(IEnumerable<string> words, Tensor vectors)
+    {
+        ArgumentNullException.ThrowIfNull(words);
+        Guard.ThrowIfNullOrDisposed(vectors);
+        if (vectors.dim() != 2) throw new ArgumentException($"The vectors must be 2-dimensional, and have {vectors.dim()} dimensions.", nameof(vectors));
+        if (vectors.dtype != ScalarType.Float32)
+            throw new ArgumentException($"The vectors must be Float32, and are {vectors.dtype}.", nameof(vectors));
+        if (vectors.is_sparse || vectors.device_type == DeviceType.META || vectors.is_neg())
+            throw new ArgumentException("The vectors must be a dense tensor with memory: not sparse, lazily negated, or on the meta device.", nameof(vectors));
+        if (vectors.size(1) > Array.MaxLength)
+            throw new ArgumentException($"Vectors have at most {Array.MaxLength} numbers, and these have {vectors.size(1)}.", nameof(vectors));
+        List<string> list = [.. words];
+        if (list.Count != vectors.size(0)) throw new ArgumentException($"There are {list.Count} words and {vectors.size(0)} vectors.", nameof(words));
+        _indices = new Dictionary<string, int>(list.Count);
+        for (int i = 0; i < list.Count; i++)
+        {
+            if (list[i] is null) throw new ArgumentException($"Word {i} is null.", nameof(words));
+            if (!_indices.TryAdd(list[i], i))
+                throw new ArgumentException($"Words {_indices[list[i]]} and {i} are both {FileFault.Quote(list[i])}.", nameof(words));
+        }
+        _words = list.AsReadOnly();
+        _vectors = vectors.detach().DetachFromDisposeScope();
+        _dimensions = vectors.size(1);
+        _gate = new ReadGate(this);
+    }
+
+    /// <summary>The words in the order of the rows. Each word occurs once.</summary>
     /// <exception cref="ObjectDisposedException">This is disposed.</exception>
     public IReadOnlyList<string> Words
     {
@@ -95,6 +143,29 @@ public sealed partial class WordVectors : IDisposable
         return found;
     }
 
+    /// <summary>Copies the vector of a word. The comparison is case-sensitive.</summary>
+    /// <param name="word">The word.</param>
+    /// <param name="destination">Receives the D numbers. Its length must be exactly that. It is not written to when there is no such word.</param>
+    /// <returns>Whether there is such a word.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="word"/> is null.</exception>
+    /// <exception cref="ArgumentException"><paramref name="destination"/> has another length, whether there is such a word or not.</exception>
+    /// <exception cref="InvalidOperationException">The shape of <see cref="Vectors"/> was changed in place.</exception>
+    /// <exception cref="ObjectDisposedException">This, or <see cref="Vectors"/>, is disposed.</exception>
+    public bool TryGetVector(string word, Span<float> destination)
+    {
+        ArgumentNullException.ThrowIfNull(word);
+        using ReadGate.Reading reading = _gate.Enter();
+        RequireShape();
+        if (destination.Length != _vectors.size(1))
+        {
+            throw new ArgumentException(
+                $"A vector has {_vectors.size(1)} numbers, and the destination {destination.Length}.", nameof(destination));
+        }
+        bool found = _indices.TryGetValue(word, out int row);
+        if (found) CopyRow(row, destination);
+        return found;
+    }
+
     /// <summary>
     /// Creates a layer whose weight is <see cref="Vectors"/>, as
     /// <see cref="Embedding.FromPretrained(Tensor, bool, long?, double?, double, bool, bool)"/> does. Nothing is copied, so training the layer
@@ -112,50 +183,79 @@ public sealed partial class WordVectors : IDisposable
         return Embedding.FromPretrained(_vectors, freeze, paddingIdx, sparse: sparse);
     }
 
-    /// <summary>Finds the words whose vectors have the largest cosine with the vector of a word.</summary>
-    /// <param name="word">The word. It is not part of the result.</param>
-    /// <param name="count">The largest number of words to return. Default 10.</param>
-    /// <returns>
-    /// The most similar word first. Words with equal similarity are in the order of <see cref="Words"/>. A vector of zeros has similarity 0 to
-    /// every other vector. Words whose cosine is not a number, because of an infinity or a NaN in a vector, are left out.
-    /// </returns>
-    /// <exception cref="ArgumentNullException"><paramref name="word"/> is null.</exception>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="count"/> is negative.</exception>
-    /// <exception cref="KeyNotFoundException">There is no such word.</exception>
+    /// <summary>
+    /// Creates a layer for the words of another vocabulary, such as a tokenizer's: row i has the vector of word i of
+    /// <paramref name="vocabulary"/>, or zeros if there is none (<c>&lt;pad&gt;</c>, <c>&lt;unk&gt;</c>, words that were not seen).
+    /// The rows are copies.
+    /// </summary>
+    /// <param name="vocabulary">The words of the rows. A word that occurs twice has two rows.</param>
+    /// <param name="missing">The words of <paramref name="vocabulary"/> without a vector, in its order.</param>
+    /// <param name="freeze">Whether the weight is kept fixed, without a gradient. Default true.</param>
+    /// <param name="paddingIdx">
+    /// A row that gets no gradient, from <c>-vocabulary.Count</c> to <c>vocabulary.Count - 1</c>. Its numbers are those of its word.
+    /// Default: none.
+    /// </param>
+    /// <param name="sparse">Whether the gradient of the weight is a sparse tensor. Default false.</param>
+    /// <returns>The layer, float32 <c>[vocabulary.Count, D]</c>, on the device of <see cref="Vectors"/>. The caller disposes it.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="vocabulary"/> is null.</exception>
+    /// <exception cref="ArgumentException">A word of <paramref name="vocabulary"/> is null.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="paddingIdx"/> is outside the vocabulary.</exception>
     /// <exception cref="InvalidOperationException">The shape of <see cref="Vectors"/> was changed in place.</exception>
     /// <exception cref="ObjectDisposedException">This, or <see cref="Vectors"/>, is disposed.</exception>
-    public IReadOnlyList<(string Word, float Similarity)> MostSimilar(string word, int count = 10)
+    public Embedding ToEmbedding(IReadOnlyList<string> vocabulary, out IReadOnlyList<string> missing,
+        bool freeze = true, long? paddingIdx = null, bool sparse = false)
     {
-        Guard.ThrowIfNegative(count);
-        if (!TryGetIndex(word, out long self)) throw new KeyNotFoundException($"There is no word {FileFault.Quote(word)}.");
+        ArgumentNullException.ThrowIfNull(vocabulary);
+        string?[] words = [.. vocabulary]; // foreign code, so before the gate is entered
+        using ReadGate.Reading reading = _gate.Enter();
+        RequireShape();
+        var rows = new long[words.Length]; // of this table, for each row of the layer; 0 where there is none
+        var without = new List<long>(); // rows of the layer
+        var absent = new List<string>();
+        for (int i = 0; i < words.Length; i++)
+        {
+            string word = words[i] ?? throw new ArgumentException($"Word {i} is null.", nameof(vocabulary));
+            if (_indices.TryGetValue(word, out int row)) rows[i] = row;
+            else
+            {
+                without.Add(i);
+                absent.Add(word);
+            }
+        }
+        Guard.NormalizePaddingIdx(paddingIdx, rows.Length); // before any memory is needed
 
-        float[] similarity;
-        using (_gate.Enter())
+        using var scope = NewDisposeScope();
+        Device device = _vectors.device;
+        Tensor table;
+        using (no_grad())
+        using (Scalar zero = 0f)
         {
-            RequireShape();
-            similarity = Cosines.Of(_vectors, self);
+            table = _words.Count == 0
+                ? zeros(rows.Length, _vectors.size(1), float32, device)
+                : _vectors.index_select(0, tensor(rows, device: device));
+            table.index_fill_(0, tensor(without.ToArray(), device: device), zero);
         }
-        var best = new PriorityQueue<int, (float, int)>(); // the least similar comes out first
-        for (int i = 0; i < similarity.Length; i++)
-        {
-            if (i == self || float.IsNaN(similarity[i])) continue;
-            (float, int) rank = (similarity[i], -i);
-            if (best.Count < count) best.Enqueue(i, rank);
-            else if (count > 0 && best.TryPeek(out _, out var worst) && rank.CompareTo(worst) > 0) best.DequeueEnqueue(i, rank);
-        }
-        var answer = new (string, float)[best.Count];
-        for (int i = answer.Length - 1; i >= 0; i--)
-        {
-            int index = best.Dequeue();
-            answer[i] = (_words[index], similarity[index]);
-        }
-        return answer;
+        Embedding layer = Embedding.FromPretrained(table, freeze, paddingIdx, sparse: sparse);
+        missing = absent;
+        return layer;
     }
+
+    /// <summary>One line: <c>WordVectors(400000 words, 100 dimensions)</c>.</summary>
+    /// <returns>The text, after disposal too.</returns>
+    public override string ToString() => $"WordVectors({_words.Count} words, {_dimensions} dimensions)";
 
     /// <summary>Disposes <see cref="Vectors"/>. Layers that share their memory stay usable.</summary>
     public void Dispose()
     {
         if (_gate.Close()) _vectors.Dispose();
+    }
+
+    private unsafe void CopyRow(long row, Span<float> destination)
+    {
+        using var scope = NewDisposeScope();
+        using var grad = no_grad();
+        Tensor vector = _vectors.narrow(0, row, 1).to(float32, CPU).contiguous();
+        new ReadOnlySpan<float>(TensorMemory.Address<float>(vector), destination.Length).CopyTo(destination);
     }
 
     private void RequireShape()

@@ -78,6 +78,7 @@ public partial class BadInputTests
         ["SparseOptimizerState.ApproximatelyEquals"] = "nothing is equal to it, as with Equals",
         ["WordVectors.TryGetIndex"] = "a word that is not there is no fault",
         ["LoadProgress.LoadProgress"] = "any numbers: a record",
+        ["Neighbor.Neighbor"] = "as LoadProgress",
     };
 
     [Fact]

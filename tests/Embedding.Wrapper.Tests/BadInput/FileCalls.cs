@@ -9,6 +9,7 @@ public partial class BadInputTests
     private static IEnumerable<BadCall> FileCalls()
     {
         const string open = "SafeTensorsFile.Open", save = "SafeTensorsFile.Save", load = "WordVectors.Load";
+        const string similar = "WordVectors.MostSimilar", words = "WordVectors.WordVectors", layer = "WordVectors.ToEmbedding";
         return
         [
             Throws<ArgumentException>(open, "no path", _ => SafeTensorsFile.Open(""), "path"),
@@ -78,6 +79,57 @@ public partial class BadInputTests
                 "There are 3 words, and Vectors is now [9, 2]"),
             Throws<InvalidOperationException>("WordVectors.MostSimilar", "vectors 1-d",
                 world => Reset(world, zeros(3)).MostSimilar("north"), "now [3]"),
+            Throws<KeyNotFoundException>(similar, "no such negative word", world => world.Words.MostSimilar(["north"], ["East"]), "'East'"),
+            Throws<ArgumentException>(similar, "a null word", world => world.Words.MostSimilar(["north", null!]), "A word is null", "positive"),
+            Throws<ArgumentException>(similar, "a null negative word", world => world.Words.MostSimilar(["north"], [null!]), "negative"),
+            Throws<ArgumentException>(similar, "no word", world => world.Words.MostSimilar(Array.Empty<string>(), []), "At least one word"),
+            Throws<ArgumentOutOfRangeException>(similar, "positive words, count negative",
+                world => world.Words.MostSimilar(["north"], count: -1), "count"),
+            Throws<InvalidOperationException>(similar, "positive words, vectors 1-d",
+                world => Reset(world, zeros(3)).MostSimilar(["north"]), "now [3]"),
+            Throws<ArgumentException>(similar, "vector too long", world => world.Words.MostSimilar(new float[3]),
+                "A vector has 2 numbers here, and this one has 3", "vector"),
+            Throws<ArgumentException>(similar, "vector empty", world => world.Words.MostSimilar(ReadOnlySpan<float>.Empty), "has 0"),
+            Throws<ArgumentOutOfRangeException>(similar, "vector, count negative",
+                world => world.Words.MostSimilar(new float[2], -1), "count"),
+            Throws<InvalidOperationException>(similar, "vector, vectors 1-d",
+                world => Reset(world, zeros(3)).MostSimilar(new float[2]), "now [3]"),
+
+            Throws<KeyNotFoundException>("WordVectors.Similarity", "no such word", world => world.Words.Similarity("north", "South"), "'South'"),
+            Throws<ObjectDisposedException>("WordVectors.Similarity", "vectors disposed", world =>
+            {
+                world.Words.Vectors.Dispose();
+                world.Words.Similarity("north", "south");
+            }, "Vectors"),
+            Throws<InvalidOperationException>("WordVectors.Similarity", "vectors 1-d",
+                world => Reset(world, zeros(3)).Similarity("north", "south"), "now [3]"),
+            Throws<ArgumentNullException>("WordVectors.TryGetVector", "null", world => world.Words.TryGetVector(null!, new float[2]), "word"),
+            Throws<ArgumentException>("WordVectors.TryGetVector", "destination too short",
+                world => world.Words.TryGetVector("north", new float[1]), "A vector has 2 numbers, and the destination 1", "destination"),
+            Throws<ArgumentException>("WordVectors.TryGetVector", "destination too long, no such word",
+                world => world.Words.TryGetVector("North", new float[3]), "destination"),
+            Throws<InvalidOperationException>("WordVectors.TryGetVector", "fewer vectors than words",
+                world => Reset(world, zeros(1, 2)).TryGetVector("south", new float[2]), "now [1, 2]"),
+
+            Throws<ArgumentException>(words, "too few words", _ => new WordVectors(["a"], zeros(2, 3)), "There are 1 words and 2 vectors", "words"),
+            Throws<ArgumentException>(words, "a null word", _ => new WordVectors(["a", null!], zeros(2, 3)), "Word 1 is null", "words"),
+            Throws<ArgumentException>(words, "a word twice", _ => new WordVectors(["a", "b", "a"], zeros(3, 3)), "Words 0 and 2 are both 'a'"),
+            Throws<ArgumentException>(words, "1-d", _ => new WordVectors(["a"], zeros(1)), "2-dimensional", "1 dimensions", "vectors"),
+            Throws<ArgumentException>(words, "3-d", _ => new WordVectors(["a"], zeros(1, 1, 1)), "2-dimensional", "3 dimensions"),
+            Throws<ArgumentException>(words, "float64", _ => new WordVectors(["a"], zeros(1, 1, float64)), "Float32", "Float64", "vectors"),
+            Throws<ArgumentException>(words, "bfloat16", _ => new WordVectors(["a"], zeros(1, 1, bfloat16)), "BFloat16"),
+            Throws<ArgumentException>(words, "sparse", _ => new WordVectors(["a"], zeros(1, 1).to_sparse()), "sparse", "vectors"),
+            Throws<ArgumentException>(words, "meta", _ => new WordVectors(["a"], zeros(1, 1, device: META)), "meta device"),
+            Throws<ArgumentException>(words, "negated",
+                _ => new WordVectors(["a"], zeros(1, 1, ScalarType.ComplexFloat32).conj().imag), "lazily negated"),
+            Throws<ArgumentException>(words, "too wide", _ => new WordVectors(["a"], zeros(1, 1).expand(1, 1L << 40)), "1099511627776"),
+            Throws<ObjectDisposedException>(words, "disposed", world => new WordVectors(["a"], world.Dead), "vectors"),
+
+            Throws<ArgumentException>(layer, "vocabulary with null", world => world.Words.ToEmbedding(["north", null!], out _), "Word 1 is null"),
+            Throws<ArgumentOutOfRangeException>(layer, "vocabulary, padding index",
+                world => world.Words.ToEmbedding(["north"], out _, paddingIdx: 1), "1 is not in [-1, 1)"),
+            Throws<InvalidOperationException>(layer, "vocabulary, vectors 1-d",
+                world => Reset(world, zeros(3)).ToEmbedding(["north"], out _), "now [3]"),
             Throws<ArgumentOutOfRangeException>("WordVectors.ToEmbedding", "padding index",
                 world => world.Words.ToEmbedding(paddingIdx: 3), "3 is not in [-3, 3)"),
             Throws<ObjectDisposedException>("WordVectors.ToEmbedding", "vectors disposed", world =>

@@ -39,6 +39,8 @@ public partial class BadInputTests
                 _ => Embedding.FromPretrained(zeros(2, 2, dtype: ScalarType.Bool), freeze: false), "Bool", "embeddings"),
             Throws<ArgumentOutOfRangeException>(pretrained, "padding index long.MinValue",
                 _ => Embedding.FromPretrained(new float[2, 3], paddingIdx: long.MinValue), "Padding_idx must be within num_embeddings", "[-2, 2)"),
+            Throws<ArgumentOutOfRangeException>(pretrained, "doubles, padding index",
+                _ => Embedding.FromPretrained(new double[2, 3], paddingIdx: 2), "Padding_idx must be within num_embeddings", "[-2, 2)"),
 
             Throws<ObjectDisposedException>(weight, "disposed", world => world.Layer.Weight = world.DeadParameter, "value"),
 
@@ -69,6 +71,7 @@ public partial class BadInputTests
                 world => Functional.Embedding(Indices(1), world.Layer.Weight, paddingIdx: -9), "-9 is not in [-4, 4)"),
 
             Throws<ArgumentOutOfRangeException>(lookup, "index", world => world.Layer.Lookup(1, long.MinValue), "at position [1]"),
+            Throws<ArgumentOutOfRangeException>(lookup, "int index", world => world.Layer.Lookup(1, int.MinValue), "at position [1]"),
             Throws<InvalidOperationException>(lookup, "meta weight", world => world.Elsewhere.Lookup(1), "Meta"),
             Throws<ArgumentOutOfRangeException>(lookup, "int.MinValue",
                 world => world.Layer.Lookup([int.MinValue], new float[3].AsSpan()), "[0, 4)"),

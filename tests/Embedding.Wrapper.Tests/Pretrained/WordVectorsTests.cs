@@ -71,7 +71,7 @@ public class WordVectorsTests
         using var vectors = TestVectors.Load(folder.Write("small.txt", Small));
         vectors.MostSimilar("north");
         vectors.Vectors[2] = tensor(new[] { 0f, 9f });
-        Assert.Equal(("east", 1f), vectors.MostSimilar("north", 1)[0]);
+        Assert.Equal(new Neighbor("east", 1f), vectors.MostSimilar("north", 1)[0]);
     }
 
     [Fact]
@@ -250,7 +250,7 @@ public class WordVectorsTests
         Assert.Equal("format", Assert.Throws<ArgumentOutOfRangeException>(() => TestVectors.Load(path, (WordVectorsFormat)9)).ParamName);
         Assert.Throws<FileNotFoundException>(() => TestVectors.Load(folder["none"]));
         Assert.Equal("word", Assert.Throws<ArgumentNullException>(() => vectors.TryGetIndex(null!, out _)).ParamName);
-        Assert.Equal("word", Assert.Throws<ArgumentNullException>(() => vectors.MostSimilar(null!)).ParamName);
+        Assert.Equal("word", Assert.Throws<ArgumentNullException>(() => vectors.MostSimilar((string)null!)).ParamName);
         Assert.Equal("count", Assert.Throws<ArgumentOutOfRangeException>(() => vectors.MostSimilar("north", -1)).ParamName);
         Assert.Contains("'North'", Assert.Throws<KeyNotFoundException>(() => vectors.MostSimilar("North")).Message);
         Assert.Equal("undecodable", Assert.Throws<ArgumentOutOfRangeException>(() => TestVectors.Load(path, undecodable: (UndecodableText)9)).ParamName);
