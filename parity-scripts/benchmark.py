@@ -1,9 +1,10 @@
 """PyTorch's half of the side-by-side benchmark in tests/Embedding.Wrapper.Benchmarks.
 
 Prints PyTorch's version, then answers each case (a line of JSON on standard input) with the fastest times in microseconds. The cases
-are those of LookupCase.cs, StepCase.cs and LoadCase.cs. A file is loaded only with the libraries that are installed.
+are those of LookupCase.cs, StepCase.cs, NeighborCase.cs and LoadCase.cs. Libraries that are not installed are left out.
 """
 
+import ctypes
 import json
 import sys
 import time
@@ -53,6 +54,27 @@ def step(case):
     return best
 
 
+def neighbors(case):
+    try:
+        import gensim
+        import numpy
+    except ImportError:
+        return {}
+    with open("/proc/self/maps", encoding="utf-8") as maps:  # other BLAS libraries have one thread, or take it from the environment
+        for path in {line.split()[-1] for line in maps if "openblas" in line}:
+            ctypes.CDLL(path).openblas_set_num_threads(case["threads"])
+    vectors = gensim.models.KeyedVectors(case["width"])
+    table = numpy.random.default_rng(1).standard_normal((case["rows"], case["width"]), dtype=numpy.float32)
+    vectors.add_vectors([f"word{i}" for i in range(case["rows"])], table)
+    vectors.most_similar("word0")  # computes the norms
+    best = float("inf")
+    for i in range(case["rounds"]):
+        start = time.perf_counter()
+        vectors.most_similar(f"word{i}")
+        best = min(best, (time.perf_counter() - start) * 1e6)
+    return {"gensim": best}
+
+
 def load(case):
     path = case["path"]
 
@@ -89,4 +111,4 @@ if __name__ == "__main__":
     for line in sys.stdin:
         case = json.loads(line)
         torch.set_num_threads(case["threads"])
-        print(json.dumps({"lookup": lookup, "step": step, "load": load}[case["kind"]](case)), flush=True)
+        print(json.dumps({"lookup": lookup, "step": step, "neighbors": neighbors, "load": load}[case["kind"]](case)), flush=True)

@@ -3,7 +3,7 @@ using BenchmarkDotNet.Running;
 using EmbeddingWrapper.Benchmarks;
 
 // Without arguments, or with a number of turns, this prints the tables of the README: PyTorch and this library side by side.
-// PYTHON names the interpreter that has PyTorch; the default is python3. Loading also uses its numpy, gensim and safetensors.
+// PYTHON names the interpreter that has PyTorch; the default is python3. Similar words and loading also use its numpy, gensim and safetensors.
 // With "micro" and further arguments, this runs BenchmarkDotNet.
 if (args is ["micro", ..])
 {
@@ -45,6 +45,19 @@ foreach (int threads in new[] { 1, Environment.ProcessorCount }.Distinct())
             Console.WriteLine($"| {rows:N0}, {width}, {batch:N0} | {optimizer} | {theirs["round"]:F0} ({theirs["step"]:F0}) | "
                 + $"{ours["round"]:F0} ({ours["step"]:F0}) | {theirs["round"] / ours["round"]:F1} ({theirs["step"] / ours["step"]:F1}) |");
         }
+    }
+}
+
+Console.WriteLine("\nThe ten most similar words; milliseconds\n");
+Console.WriteLine("| words, width, threads | gensim | `MostSimilar` | gensim / here |");
+Console.WriteLine("| --- | --- | --- | --- |");
+foreach (int threads in new[] { 1, Environment.ProcessorCount }.Distinct())
+{
+    foreach (var (rows, width) in new (long, long)[] { (20_000, 100), (341_479, 100), (341_479, 300) })
+    {
+        var (theirs, ours) = sideBySide.Run(new NeighborCase(rows, width, 40, threads), turns);
+        double gensim = theirs.GetValueOrDefault("gensim", double.NaN);
+        Console.WriteLine($"| {rows:N0}, {width}, {threads} | {gensim / 1000:F2} | {ours["here"] / 1000:F2} | {gensim / ours["here"]:F1} |");
     }
 }
 

@@ -6,8 +6,15 @@ namespace EmbeddingWrapper.Pretrained;
 
 /// <summary>The cosines of a vector with the rows of a table, for vectors of any length between the smallest and the largest float32.</summary>
 /// <remarks>
+/// <para>
 /// libtorch's <c>cosine_similarity</c> raises norms below 1e-8 to that value, its squares overflow from 1e19 on, and it makes two temporary
 /// tables of the size of the table. Here the table is read once. A vector of zeros has the cosine 0 with every vector.
+/// </para>
+/// <para>
+/// The norms of the rows are computed in the same pass and not kept. To keep them would save about a tenth of the time (4.0 ms instead of 4.6
+/// for 341,479 rows of 100 on one thread), because reading the table takes most of it. They could also become wrong: a write through a span of
+/// the table, or through another tensor over its memory, does not raise its version.
+/// </para>
 /// </remarks>
 internal static unsafe class Cosines
 {
