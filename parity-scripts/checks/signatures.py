@@ -21,6 +21,10 @@ FUNCTIONS = {
     "torch.nn.Embedding": nn.Embedding,
     "torch.nn.Embedding.from_pretrained": nn.Embedding.from_pretrained,
     "torch.nn.functional.embedding": nn.functional.embedding,
+    "torch.nn.EmbeddingBag": nn.EmbeddingBag,
+    "torch.nn.EmbeddingBag.from_pretrained": nn.EmbeddingBag.from_pretrained,
+    "torch.nn.EmbeddingBag.forward": nn.EmbeddingBag.forward,
+    "torch.nn.functional.embedding_bag": nn.functional.embedding_bag,
     "torch.optim.SparseAdam": torch.optim.SparseAdam,
     "torch.optim.Adagrad": torch.optim.Adagrad,
     "torch.optim.SGD": torch.optim.SGD,
@@ -30,9 +34,9 @@ FUNCTIONS = {
 # Defaults that only newer versions of PyTorch have. 1.13.1 wants a learning rate for SGD.
 NEWER_DEFAULTS = {("SGD", "lr"): 1e-3}
 
-# Parameters that .NET does not have: those by which from_pretrained passes its table on, and those that choose between kernels that
-# compute the same. Any other parameter that PyTorch adds counts as a difference.
-NOT_IN_DOTNET = {"_weight", "_freeze", "foreach", "fused", "differentiable"}
+# Parameters that .NET does not have: a method's self, those by which from_pretrained passes its table on, and those that choose between
+# kernels that compute the same. Any other parameter that PyTorch adds counts as a difference.
+NOT_IN_DOTNET = {"self", "_weight", "_freeze", "foreach", "fused", "differentiable"}
 
 
 def parameters(function):

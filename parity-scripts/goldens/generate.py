@@ -43,7 +43,8 @@ def generate(family):
         if scenario.name in names:
             sys.exit(f"{family}: two scenarios are named '{scenario.name}'.")
         names.add(scenario.name)
-        steps, unexpected = Replay().run(scenario)
+        skipped = scenario.newer_only and version() != REFERENCE
+        steps, unexpected = ([], []) if skipped else Replay().run(scenario)
         surprises += unexpected
         scenarios.append({"name": scenario.name, "proves": scenario.proves, "pytorch": [version()], "steps": steps})
     if surprises and version() == REFERENCE:
@@ -117,7 +118,7 @@ def expected_text(family, fresh, held, faults):
             continue
         if scenario["steps"] == golden["steps"]:
             faults.append(f"{family}: '{scenario['name']}' does not name {version()}, which gives the same results")
-        elif declared(scenario["steps"]) == declared(golden["steps"]):
+        elif not scenario["steps"] or declared(scenario["steps"]) == declared(golden["steps"]):
             scenario["steps"] = golden["steps"]
     return render(fresh)
 

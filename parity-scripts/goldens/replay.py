@@ -135,6 +135,13 @@ class Replay:
     def do_from_pretrained(self, as_, embeddings, **options):
         return torch.nn.Embedding.from_pretrained(self.at(embeddings), **self.options(options))
 
+    def do_embedding_bag(self, as_, num_embeddings, embedding_dim, dtype=None, **options):
+        dtype = DTYPES[dtype] if dtype else None
+        return torch.nn.EmbeddingBag(num_embeddings, embedding_dim, dtype=dtype, **self.options(options))
+
+    def do_bag_from_pretrained(self, as_, embeddings, **options):
+        return torch.nn.EmbeddingBag.from_pretrained(self.at(embeddings), **self.options(options))
+
     def do_sequential(self, as_, of):
         return torch.nn.Sequential(*map(self.at, of))
 
@@ -170,7 +177,7 @@ class Replay:
     def do_hook(self, of, kind, as_):
         module = self.at(of)
         if kind == "forward_pre":
-            return module.register_forward_pre_hook(lambda _, inputs: (inputs[0] + 1,))
+            return module.register_forward_pre_hook(lambda _, inputs: (inputs[0] + 1, *inputs[1:]))
         return module.register_forward_hook(lambda _, inputs, output: output * 10)
 
     # What a step computes
@@ -178,8 +185,14 @@ class Replay:
     def do_functional(self, input, weight, as_=None, **options):
         return F.embedding(self.at(input), self.at(weight), **self.options(options))
 
-    def do_forward(self, of, input, as_=None):
-        return self.at(of)(self.at(input))
+    def do_functional_embedding_bag(self, input, weight, as_=None, offsets=None, per_sample_weights=None, **options):
+        return F.embedding_bag(self.at(input), self.at(weight), self.maybe_at(offsets),
+                               per_sample_weights=self.maybe_at(per_sample_weights), **self.options(options))
+
+    def do_forward(self, of, input, as_=None, offsets=None, per_sample_weights=None):
+        if offsets is None and per_sample_weights is None:
+            return self.at(of)(self.at(input))
+        return self.at(of)(self.at(input), self.maybe_at(offsets), self.maybe_at(per_sample_weights))
 
     def do_backward(self, of, gradient=None, retain_graph=None, create_graph=False):
         self.at(of).backward(self.maybe_at(gradient), retain_graph=retain_graph, create_graph=create_graph)

@@ -6,6 +6,8 @@ A step is checked here against the format, so that a scenario file cannot write 
 from encoding import encode_number
 
 OPTIONS = ("padding_idx", "max_norm", "norm_type", "scale_grad_by_freq", "sparse")
+BAG_OPTIONS = ("max_norm", "norm_type", "scale_grad_by_freq", "mode", "sparse", "include_last_offset", "padding_idx")
+BAG_INPUTS = ("offsets", "per_sample_weights")
 
 # The options of the optimizers and of their groups. All but the flags are doubles. `sgd` and `own_sgd` are one optimizer in PyTorch;
 # in .NET the first is TorchSharp's and the second this library's.
@@ -27,7 +29,10 @@ ARGUMENTS = {
     "embedding": ("as", "num_embeddings", "embedding_dim", *OPTIONS, "dtype"),
     "from_pretrained": ("as", "embeddings", "freeze", *OPTIONS),
     "functional": ("as", "input", "weight", *OPTIONS),
-    "forward": ("of", "input", "as"),
+    "embedding_bag": ("as", "num_embeddings", "embedding_dim", *BAG_OPTIONS, "dtype"),
+    "bag_from_pretrained": ("as", "embeddings", "freeze", *BAG_OPTIONS),
+    "functional_embedding_bag": ("as", "input", "weight", *BAG_INPUTS, *BAG_OPTIONS),
+    "forward": ("of", "input", "as", *BAG_INPUTS),
     "backward": ("of", "gradient", "retain_graph", "create_graph"),
     "grad": ("of", "wrt", "gradient", "create_graph", "as"),
     "op": ("name", "of", "as"),
@@ -60,8 +65,8 @@ ARGUMENTS = {
 OPS = ("sum", "square", "exp", "clone", "detach", "sigmoid", "prod", "mul", "add", "matmul_t", "unsqueeze0", "unsqueeze1",
        "to_dense", "coalesce", "contiguous")
 LAYOUTS = ("transposed", "strided", "expanded", "expanded_columns", "narrowed", "complex", "meta")
-ALWAYS_GIVES = ("randn", "functional", "forward", "grad", "show", "repr", "parameters", "state_dict", "load_state_dict",
-                "print", "clip_grad_norm")
+ALWAYS_GIVES = ("randn", "functional", "functional_embedding_bag", "forward", "grad", "show", "repr", "parameters", "state_dict",
+                "load_state_dict", "print", "clip_grad_norm")
 MODES = ("no_grad", "inference_mode")
 
 
@@ -94,10 +99,11 @@ def check_optimizer(kind, given):
 
 
 class Scenario:
-    """`proves` names items of the specification: one string, separated by spaces."""
+    """`proves` names items of the specification: one string, separated by spaces. The older PyTorch does not run a scenario
+    with `newer_only`: it would read or write memory that is not its own."""
 
-    def __init__(self, name, proves, steps):
-        self.name, self.proves, self.steps = name, proves.split(), list(steps)
+    def __init__(self, name, proves, steps, newer_only=False):
+        self.name, self.proves, self.steps, self.newer_only = name, proves.split(), list(steps), newer_only
 
 
 class Do:

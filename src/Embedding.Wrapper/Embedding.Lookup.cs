@@ -66,7 +66,7 @@ public partial class Embedding
         where TIndex : unmanaged, IBinaryInteger<TIndex>
         where T : unmanaged
     {
-        ThrowIfDisposed();
+        _table.ThrowIfDisposed();
         using (_gate.Enter())
         using (_native.Gate.Enter())
         {

@@ -1,8 +1,4 @@
-using System.Diagnostics.CodeAnalysis;
-using System.Reflection;
-using System.Runtime.InteropServices;
 using EmbeddingWrapper.Native;
-using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -11,8 +7,6 @@ namespace EmbeddingWrapper;
 // Where TorchSharp's module differs from PyTorch's: loading, converting, disposing.
 public partial class Embedding
 {
-    private int _convertingThread;
-
     /// <summary>
     /// Copies a saved table into this layer: PyTorch's <c>load_state_dict</c>. The values go into the present parameter and are converted
     /// to its dtype. A container's <c>load_state_dict</c> does not call this method: there TorchSharp copies by itself, does not check
@@ -32,64 +26,7 @@ public partial class Embedding
     public override (IList<string> missing_keys, IList<string> unexpected_keyes) load_state_dict(
         Dictionary<string, Tensor> source, bool strict = true, IList<string>? skip = null)
     {
-        ArgumentNullException.ThrowIfNull(source);
-        ThrowIfDisposed();
-        Dictionary<string, Tensor> present = state_dict(); // in no gate: a derived class's own may wait for other threads
-        string[] missing = Considered(present.Keys.Except(source.Keys)), unexpected = Considered(source.Keys.Except(present.Keys));
-        string[] common = Considered(source.Keys.Intersect(present.Keys));
-        var faults = new List<string>();
-        if (strict)
-        {
-            AddFault("Missing", missing);
-            AddFault("Unexpected", unexpected);
-        }
-        foreach (string key in common)
-        {
-            Tensor tensor = source[key] ?? throw new ArgumentException($"The tensor \"{key}\" is null.", nameof(source));
-            Guard.ThrowIfNullOrDisposed(tensor, key);
-            string given = PythonText.Size(tensor.shape), wanted = PythonText.Size(present[key].shape);
-            if (given != wanted)
-            {
-                faults.Add($"size mismatch for {key}: copying a param with shape {given} from checkpoint, "
-                    + $"the shape in current model is {wanted}.");
-            }
-            string? problem = tensor.is_meta && !present[key].is_meta ? "Cannot copy out of meta tensor; no data!"
-                : tensor.is_sparse && !present[key].is_sparse ? "copy_() between dense and sparse Tensors is not implemented!" : null;
-            if (problem is not null) faults.Add($"While copying the parameter named \"{key}\": {problem}");
-        }
-        if (faults.Count > 0)
-        {
-            throw new InvalidOperationException(
-                $"Error(s) in loading state_dict for {GetType().Name}:\n\t{string.Join("\n\t", faults)}");
-        }
-        Overwrite(present, source, common);
-        return (missing.ToList(), unexpected.ToList());
-
-        string[] Considered(IEnumerable<string> keys) => [.. keys.Except(skip ?? [])];
-
-        void AddFault(string what, string[] keys)
-        {
-            string names = string.Join(", ", keys.Select(key => $"\"{key}\""));
-            if (names.Length > 0) faults.Add($"{what} key(s) in state_dict: {names}. ");
-        }
-    }
-
-    /// <summary>Copies numbers into tensors of this layer, which no other thread converts or disposes meanwhile.</summary>
-    private void Overwrite(Dictionary<string, Tensor> present, Dictionary<string, Tensor> source, string[] names)
-    {
-        using ReadGate.Reading life = _gate.Enter();
-        foreach (string name in names) Guard.ThrowIfNullOrDisposed(present[name], name);
-        using ReadGate.Reading memory = ReadGate.EnterAll(names.Select(name => present[name]));
-        try
-        {
-            foreach (string name in names) TorchScript.ThrowIfReadOnly(present[name]);
-            using var grad = no_grad();
-            foreach (string name in names) present[name].copy_(source[name]);
-        }
-        catch (ExternalException error)
-        {
-            throw NativeErrors.Translate(error);
-        }
+        return _table.LoadState(source, strict, skip);
     }
 
     /// <summary>Reads what <c>save</c> wrote. The dtypes must agree. Every <c>load</c> of this layer ends here.</summary>
@@ -105,30 +42,7 @@ public partial class Embedding
     public override nn.Module load(
         BinaryReader reader, bool strict = true, IList<string>? skip = null, Dictionary<string, bool>? loadedParameters = null)
     {
-        ArgumentNullException.ThrowIfNull(reader);
-        ThrowIfDisposed();
-        using DisposeScope scope = NewDisposeScope();
-        Dictionary<string, Tensor> present = state_dict(), read = [];
-        foreach ((string name, Tensor tensor) in present)
-        {
-            Guard.ThrowIfNullOrDisposed(tensor, name);
-            read[name] = empty(tensor.shape, tensor.dtype, CPU);
-        }
-        var loaded = new Dictionary<string, bool>();
-        using var parts = new Parts(read);
-        parts.load(reader, strict, skip, loaded);
-        foreach ((string name, bool known) in loaded) loadedParameters?.Add(name, known);
-        Overwrite(present, read, [.. loaded.Keys.Where(read.ContainsKey).Except(skip ?? [])]);
-        return this;
-    }
-
-    /// <summary>
-    /// Lets TorchSharp read a file into other memory. It writes while it reads, past autograd, and only into contiguous tensors.
-    /// </summary>
-    private sealed class Parts(Dictionary<string, Tensor> tensors) : nn.Module(nameof(Embedding))
-    {
-        public override Dictionary<string, Tensor> state_dict(Dictionary<string, Tensor>? destination = null, string? prefix = null) =>
-            tensors;
+        return _table.Load(reader, strict, skip, loadedParameters);
     }
 
     /// <summary>
@@ -136,23 +50,9 @@ public partial class Embedding
     /// as in PyTorch.
     /// </summary>
     /// <exception cref="InvalidOperationException">A field named <c>weight</c> holds a module or a tensor that is no parameter.</exception>
-    [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = "TorchSharp finds the fields of a module in the same way.")]
     protected override void RegisterComponents()
     {
-        const BindingFlags own = BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly;
-        for (Type type = GetType(); type != typeof(Embedding); type = type.BaseType!)
-        {
-            foreach (FieldInfo field in type.GetFields(own).Where(field => field.ComponentName() == WeightName))
-            {
-                object? value = field.GetValue(this);
-                if (value is Parameter weight) Weight = weight;
-                else if (value is Tensor or nn.Module)
-                {
-                    throw new InvalidOperationException(
-                        $"{type.Name}.{field.Name} cannot be the parameter 'weight': it is a {value.GetType().Name}.");
-                }
-            }
-        }
+        _table.TakeField(typeof(Embedding));
         base.RegisterComponents();
     }
 
@@ -185,59 +85,7 @@ public partial class Embedding
     /// <param name="non_blocking">Whether a copy between devices may be asynchronous.</param>
     protected override void _toEpilog(ScalarType? dtype, Device? device, bool non_blocking)
     {
-        ThrowIfDisposed();
-        try
-        {
-            using ReadGate.Reading life = _gate.Enter();
-            Tensor weight = _native.Weight;
-            using Tensor? grad = weight.grad;
-            using Tensor? newWeight = Converted(weight), newGrad = grad is null ? null : Converted(grad);
-            ConvertOtherParameters();
-            _native.Gate.Change(() =>
-            {
-                if (newWeight is not null) SetData(weight, newWeight);
-                if (newGrad is not null) SetData(grad!, newGrad);
-                FollowWeight();
-            });
-        }
-        catch (ExternalException error)
-        {
-            throw NativeErrors.Translate(error);
-        }
-
-        Tensor? Converted(Tensor tensor)
-        {
-            using ReadGate.Reading memory = _native.Gate.Enter();
-            ScalarType target = tensor.is_floating_point() || tensor.is_complex() ? dtype ?? tensor.dtype : tensor.dtype;
-            using Tensor old = tensor.detach();
-            if (device is { type: DeviceType.META } && !old.is_meta)
-                throw new InvalidOperationException("The layer cannot move to the meta device: its numbers would be lost.");
-            Tensor converted = old.to(target, device ?? old.device, non_blocking: non_blocking);
-            if (converted.dtype != old.dtype || converted.device.ToString() != old.device.ToString()) return converted;
-            converted.Dispose();
-            return null;
-        }
-
-        void SetData(Tensor tensor, Tensor converted)
-        {
-            using var mode = no_grad();
-            using Tensor now = tensor.detach();
-            converted.copy_(now); // again: a step on another thread may have written since
-            TorchScript.SetData(tensor, converted);
-        }
-
-        void ConvertOtherParameters() // of a derived class, in their order
-        {
-            _convertingThread = Environment.CurrentManagedThreadId;
-            try
-            {
-                base._toEpilog(dtype, device, non_blocking);
-            }
-            finally
-            {
-                _convertingThread = 0;
-            }
-        }
+        _table.Convert(dtype, device, non_blocking, () => base._toEpilog(dtype, device, non_blocking));
     }
 
     /// <summary>The parameters and their names, of submodules too: <c>weight</c> and what a derived class registers.</summary>
@@ -245,10 +93,8 @@ public partial class Embedding
     /// <returns>Each parameter once, in the order of registration. None after disposal.</returns>
     public override IEnumerable<(string name, Parameter parameter)> named_parameters(bool recurse = true)
     {
-        RestoreWeight();
-        IEnumerable<(string name, Parameter parameter)> all = base.named_parameters(recurse);
-        return _convertingThread == Environment.CurrentManagedThreadId // TorchSharp replaces only what it sees
-            ? all.Where(each => each.name != WeightName) : all;
+        _table.Restore();
+        return _table.Listed(base.named_parameters(recurse));
     }
 
     /// <summary>The parameter of a name.</summary>
@@ -258,7 +104,7 @@ public partial class Embedding
     public override Parameter? get_parameter(string target)
     {
         ArgumentNullException.ThrowIfNull(target);
-        RestoreWeight();
+        _table.Restore();
         return base.get_parameter(target);
     }
 
@@ -269,30 +115,21 @@ public partial class Embedding
     /// <param name="disposing">False when the garbage collector calls.</param>
     protected override void Dispose(bool disposing)
     {
-        if (_native is null) return; // the constructor threw
-        bool isFirst = _gate.Close();
-        if (disposing)
+        _table?.Dispose(disposing, Forget, () => base.Dispose(true)); // null if the constructor threw
+
+        void Forget()
         {
-            if (!isFirst) return;
-            if (_native.OwnsParameter) _native.Gate.Change(DisposeParameter); // waits for steps, and for layers that share it
-            else ConditionallyRegisterParameter(WeightName, (Parameter?)null);
-        }
-        else
-        {
-            // TorchSharp 0.107 frees a native module only in Dispose(true), and the engine's native module holds the table. Other
-            // objects may still use the parameters and submodules, so these are left to the garbage collector.
             _internal_params.clear();
             _internal_buffers.clear();
             _internal_submodules.clear();
         }
-        _native.ReleaseParameter();
-        _native.Dispose();
-        base.Dispose(true);
+    }
 
-        void DisposeParameter()
-        {
-            _native.ReleaseParameter();
-            _native.Parameter.Dispose();
-        }
+    private void Register(Parameter? weight)
+    {
+        ConditionallyRegisterParameter(LayerTable.WeightName, weight);
+        if (weight is null) return;
+        _deviceType = weight.device_type;
+        _deviceIndex = weight.device_index;
     }
 }

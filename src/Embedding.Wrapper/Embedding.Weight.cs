@@ -1,8 +1,4 @@
-using System.Runtime.InteropServices;
-using EmbeddingWrapper.Native;
-using TorchSharp;
 using TorchSharp.Modules;
-using static TorchSharp.torch;
 
 namespace EmbeddingWrapper;
 
@@ -25,22 +21,8 @@ public partial class Embedding
     /// <exception cref="ObjectDisposedException">The layer, or the parameter to be set, is disposed.</exception>
     public Parameter Weight
     {
-        get
-        {
-            ThrowIfDisposed();
-            RestoreWeight();
-            return _native.Parameter;
-        }
-        set
-        {
-            Guard.ThrowIfNullOrDisposed(value);
-            _gate.Change(() =>
-            {
-                if (ReferenceEquals(value, _native.Parameter)) return;
-                _native.PointAt(value);
-                FollowWeight();
-            });
-        }
+        get => _table.Weight;
+        set => _table.Weight = value;
     }
 
     /// <summary>
@@ -52,70 +34,5 @@ public partial class Embedding
     /// padding row.
     /// </exception>
     /// <exception cref="ObjectDisposedException">The layer is disposed.</exception>
-    public void ResetParameters()
-    {
-        ThrowIfDisposed();
-        using ReadGate.Reading life = _gate.Enter(), memory = _native.Gate.Enter();
-        ThrowIfPaddingOutsideWeight();
-        try
-        {
-            TorchScript.ThrowIfReadOnly(_native.Weight);
-            using var grad = no_grad();
-            _native.Weight.normal_();
-            if (PaddingIdx is not long padding) return;
-            using Tensor row = _native.Weight.select(0, padding);
-            row.zero_().Dispose(); // it returns a second handle, and normal_ does not
-        }
-        catch (ExternalException error)
-        {
-            throw NativeErrors.Translate(error);
-        }
-    }
-
-    private void FollowWeight()
-    {
-        ConditionallyRegisterParameter(WeightName, _native.Parameter);
-        _deviceType = _native.Weight.device_type;
-        _deviceIndex = _native.Weight.device_index;
-    }
-
-    /// <summary>Registers a new parameter of the same tensor if another module has disposed the shared one.</summary>
-    private void RestoreWeight()
-    {
-        if (!_native.Parameter.IsInvalid || _gate.IsClosed) return;
-        using ReadGate.Reading life = _gate.Enter();
-        _native.RestoreParameter(restored => ConditionallyRegisterParameter(WeightName, restored));
-    }
-
-    private void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(_gate.IsClosed, this);
-
-    private void ThrowIfPaddingOutsideWeight()
-    {
-        long rows = _native.Weight.dim() > 0 ? _native.Weight.size(0) : 0;
-        if (PaddingIdx >= rows) throw Guard.PaddingOutsideWeight(rows);
-    }
-
-    private static LayerParameter NewTable(long numEmbeddings, long embeddingDim, long? paddingIdx, Device? device, ScalarType? dtype)
-    {
-        Guard.ThrowIfNegative(numEmbeddings);
-        Guard.ThrowIfNegative(embeddingDim);
-        Guard.NormalizePaddingIdx(paddingIdx, numEmbeddings);
-        if (paddingIdx >= numEmbeddings) throw Guard.PaddingOutOfRange(paddingIdx.Value, numEmbeddings); // 0 of 0 rows
-        ScalarType type = dtype ?? get_default_dtype();
-        Guard.ThrowIfNotTrainable(type, nameof(dtype));
-        Int128 bytes = (Int128)numEmbeddings * embeddingDim * type.ElementSize();
-        if (bytes > long.MaxValue)
-        {
-            throw new ArgumentOutOfRangeException(nameof(numEmbeddings), numEmbeddings,
-                $"{numEmbeddings} rows of {embeddingDim} {type} are {bytes} bytes, and {long.MaxValue} is the limit.");
-        }
-        try
-        {
-            return new LayerParameter(empty(numEmbeddings, embeddingDim, type, device), requiresGrad: true);
-        }
-        catch (ExternalException error)
-        {
-            throw NativeErrors.Translate(error);
-        }
-    }
+    public void ResetParameters() => _table.Reset();
 }

@@ -34,8 +34,7 @@ namespace EmbeddingWrapper;
 /// </remarks>
 public partial class Embedding : nn.Module<Tensor, Tensor>
 {
-    private const string WeightName = "weight";
-
+    private readonly LayerTable _table;
     private readonly NativeEmbedding _native;
     private readonly ReadGate _gate;
 
@@ -74,7 +73,7 @@ public partial class Embedding : nn.Module<Tensor, Tensor>
         long? paddingIdx = null, double? maxNorm = null, double normType = 2.0,
         bool scaleGradByFreq = false, bool sparse = false,
         Device? device = null, ScalarType? dtype = null)
-        : this(NewTable(numEmbeddings, embeddingDim, paddingIdx, device, dtype),
+        : this(LayerParameter.New(numEmbeddings, embeddingDim, paddingIdx, device, dtype),
                Guard.NormalizePaddingIdx(paddingIdx, numEmbeddings), maxNorm, normType, scaleGradByFreq, sparse)
     {
         try
@@ -98,9 +97,10 @@ public partial class Embedding : nn.Module<Tensor, Tensor>
         NormType = normType;
         ScaleGradByFreq = scaleGradByFreq;
         Sparse = sparse;
-        _gate = new ReadGate(this);
         _native = new NativeEmbedding(weight, paddingIdx, scaleGradByFreq, sparse);
-        FollowWeight();
+        _table = new LayerTable(this, _native, paddingIdx, Register);
+        _gate = _table.Gate;
+        Register(weight);
     }
 
     /// <summary>
@@ -134,26 +134,8 @@ public partial class Embedding : nn.Module<Tensor, Tensor>
         long? paddingIdx = null, double? maxNorm = null, double normType = 2.0,
         bool scaleGradByFreq = false, bool sparse = false)
     {
-        Guard.ThrowIfNullOrDisposed(embeddings);
-        if (embeddings.dim() != 2)
-        {
-            throw new ArgumentException(
-                $"Embeddings parameter is expected to be 2-dimensional, and this one has {embeddings.dim()} dimensions.",
-                nameof(embeddings));
-        }
-        long? padding = Guard.NormalizePaddingIdx(paddingIdx, embeddings.size(0));
-        if (!freeze) Guard.ThrowIfNotTrainable(embeddings.dtype, nameof(embeddings));
-
-        try
-        {
-            // TorchSharp's Parameter takes the handle out of the tensor that it gets, so it gets an alias.
-            var weight = new LayerParameter(embeddings.detach(), !freeze);
-            return new Embedding(weight, padding, maxNorm, normType, scaleGradByFreq, sparse);
-        }
-        catch (ExternalException error)
-        {
-            throw NativeErrors.Translate(error);
-        }
+        long? padding = LayerParameter.CheckPretrained(embeddings, paddingIdx, trained: !freeze);
+        return new Embedding(LayerParameter.Over(embeddings, freeze), padding, maxNorm, normType, scaleGradByFreq, sparse);
     }
 
     /// <summary>
@@ -255,13 +237,13 @@ public partial class Embedding : nn.Module<Tensor, Tensor>
     private Tensor LookUpRows(Tensor input) // what a derived class cannot override
     {
         Guard.ThrowIfNullOrDisposed(input);
-        ThrowIfDisposed();
+        _table.ThrowIfDisposed();
         using ReadGate.Reading life = _gate.Enter(), memory = _native.Gate.Enter();
         try
         {
             if (CheckIndices || MaxNorm is not null) Guard.ThrowIfIndexOutOfRange(input, _native.Weight);
             if (MaxNorm is not double maxNorm) return _native.Forward(input);
-            ThrowIfPaddingOutsideWeight(); // libtorch would find this after it has written rows
+            _table.ThrowIfPaddingOutsideWeight(); // libtorch would find this after it has written rows
             lock (_native.Gate) // otherwise two threads, or two tied layers, could scale the same row twice
             {
                 TorchScript.EmbeddingRenorm(_native.Weight, input, maxNorm, NormType);

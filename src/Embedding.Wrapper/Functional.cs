@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using EmbeddingWrapper.Native;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace EmbeddingWrapper;
@@ -55,5 +56,65 @@ public static class Functional
         {
             throw NativeErrors.Translate(error, input, weight);
         }
+    }
+
+    /// <summary>
+    /// Looks bags of rows up and gives the sum, mean or maximum of each: PyTorch's <c>torch.nn.functional.embedding_bag</c>. The arguments
+    /// mean the same as in <see cref="EmbeddingWrapper.EmbeddingBag"/>.
+    /// </summary>
+    /// <param name="input">
+    /// Indices, int64 or int32: <c>[B, N]</c> for B bags of N rows, or <c>[N]</c> for bags that <paramref name="offsets"/> divide. Any
+    /// strides. Not changed. Autograd keeps its memory until the backward pass.
+    /// </param>
+    /// <param name="weight">
+    /// The table, <c>[rows, D]</c>, float16 to float64, on the device of <paramref name="input"/>. Not kept. Written to only when
+    /// <paramref name="maxNorm"/> is given.
+    /// </param>
+    /// <param name="offsets">
+    /// Where each bag begins in a 1-D <paramref name="input"/>, int64 or int32, <c>[B]</c>: the first is 0, and none is smaller than the
+    /// one before. Equal ones make an empty bag, whose result is zeros. Must be null for a 2-D input.
+    /// </param>
+    /// <param name="maxNorm">
+    /// Rows to be looked up that have a larger norm are first scaled to this norm, in <paramref name="weight"/> itself.
+    /// Default: never.
+    /// </param>
+    /// <param name="normType">The p of the p-norm for <paramref name="maxNorm"/>. Default 2.</param>
+    /// <param name="scaleGradByFreq">
+    /// Divides gradients by how often the index occurs in <paramref name="input"/>. Default false. Not for maxima.
+    /// </param>
+    /// <param name="mode">Sums, means or maxima. Default: means.</param>
+    /// <param name="sparse">The gradient with respect to <paramref name="weight"/> is a sparse tensor. Default false. Not for maxima.</param>
+    /// <param name="perSampleWeights">
+    /// A factor for each row of a sum, of the shape of <paramref name="input"/> and the dtype of <paramref name="weight"/>. It gets
+    /// gradients. Default: 1 throughout.
+    /// </param>
+    /// <param name="includeLastOffset">
+    /// The last of the <paramref name="offsets"/> ends the last bag instead of beginning one: one more than bags. Indices after it belong
+    /// to the last bag too. Ignored for a 2-D input. Default false.
+    /// </param>
+    /// <param name="paddingIdx">
+    /// The row that is left out of sums, means and maxima and gets no gradient, from -rows to rows - 1; a negative one counts from the
+    /// end. Default: none.
+    /// </param>
+    /// <returns>A new tensor, <c>[B, D]</c>, of the dtype of <paramref name="weight"/>. The caller disposes it.</returns>
+    /// <exception cref="ArgumentNullException"><paramref name="input"/> or <paramref name="weight"/> is null.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">An index or <paramref name="paddingIdx"/> is outside the table.</exception>
+    /// <exception cref="ArgumentException">
+    /// A shape, a type or a device does not fit, the offsets are not those of bags, or the mode does not allow an option.
+    /// </exception>
+    /// <exception cref="InvalidOperationException">libtorch refused for another reason.</exception>
+    /// <exception cref="ObjectDisposedException">A tensor is disposed.</exception>
+    /// <exception cref="OutOfMemoryException">There is no memory for the result.</exception>
+    public static Tensor EmbeddingBag(Tensor input, Tensor weight, Tensor? offsets = null, double? maxNorm = null,
+        double normType = 2.0, bool scaleGradByFreq = false, EmbeddingBagMode mode = EmbeddingBagMode.Mean, bool sparse = false,
+        Tensor? perSampleWeights = null, bool includeLastOffset = false, long? paddingIdx = null)
+    {
+        Guard.ThrowIfNullOrDisposed(input);
+        Guard.ThrowIfNullOrDisposed(weight);
+        if (offsets is not null) Guard.ThrowIfNullOrDisposed(offsets);
+        if (perSampleWeights is not null) Guard.ThrowIfNullOrDisposed(perSampleWeights);
+        if (weight.dtype == ScalarType.Int64 && input.is_floating_point()) (input, weight) = (weight, input); // as PyTorch does
+        var options = new BagOptions(maxNorm, normType, scaleGradByFreq, mode, sparse, includeLastOffset, paddingIdx);
+        return NativeBag.Compute(input, weight, offsets, perSampleWeights, options, layer: false);
     }
 }

@@ -10,8 +10,9 @@ namespace EmbeddingWrapper;
 /// <summary>Checks of arguments, with PyTorch's texts where PyTorch makes the same check.</summary>
 internal static class Guard
 {
-    private const string PaddingText = "Padding_idx must be within num_embeddings";
+    public const string PaddingText = "Padding_idx must be within num_embeddings", BagPaddingText = "padding_idx must be within num_embeddings";
     private const string IndexText = "index out of range in self";
+    private const string BagIndexText = "embedding_bag: Expected idx >= 0 && idx < num_embeddings but found idx to be";
 
     /// <exception cref="ArgumentNullException">The tensor is null.</exception>
     /// <exception cref="ObjectDisposedException">The tensor is disposed. TorchSharp itself would report only an empty handle.</exception>
@@ -58,15 +59,16 @@ internal static class Guard
     /// <summary>PyTorch's check of a padding index. It accepts 0 for a table without rows.</summary>
     /// <returns>The index counted from the start.</returns>
     /// <exception cref="ArgumentOutOfRangeException">The index is outside the table.</exception>
-    public static long? NormalizePaddingIdx(long? paddingIdx, long rows, string argument = "paddingIdx")
+    public static long? NormalizePaddingIdx(long? paddingIdx, long rows, string argument = "paddingIdx", string text = PaddingText)
     {
         if (paddingIdx > 0 && paddingIdx >= rows || paddingIdx < 0 && paddingIdx < -rows)
-            throw PaddingOutOfRange(paddingIdx.Value, rows, argument);
+            throw PaddingOutOfRange(paddingIdx.Value, rows, argument, text);
         return paddingIdx < 0 ? paddingIdx + rows : paddingIdx;
     }
 
-    public static ArgumentOutOfRangeException PaddingOutOfRange(long paddingIdx, long rows, string argument = "paddingIdx") =>
-        new(argument, paddingIdx, Invariant($"{PaddingText}: {paddingIdx} is not in [{-rows}, {rows})."));
+    public static ArgumentOutOfRangeException PaddingOutOfRange(long paddingIdx, long rows, string argument = "paddingIdx",
+        string text = PaddingText) =>
+        new(argument, paddingIdx, Invariant($"{text}: {paddingIdx} is not in [{-rows}, {rows})."));
 
     public static InvalidOperationException PaddingOutsideWeight(long rows, Exception? cause = null) =>
         new($"{PaddingText}: the weight now has {rows} rows.", cause);
@@ -82,15 +84,22 @@ internal static class Guard
     public static ArgumentOutOfRangeException? BadIndex(Tensor input, Tensor weight)
     {
         if (!IsIndexType(input.dtype) || weight.dim() != 2 || FirstBadIndex(input, weight.size(0)) is not { } bad) return null;
-        return IndexOutOfRange(bad.Value, bad.Position, weight.size(0), nameof(input));
+        return IndexOutOfRange(bad.Value, Position(bad.Position), weight.size(0), nameof(input));
     }
 
     public static ArgumentOutOfRangeException IndexOutOfRange(long index, string position, long rows, string argument) =>
         new(argument, index, Invariant($"{IndexText}: index {index} at position {position} is not in [0, {rows}), the rows of the table."));
 
+    public static ArgumentOutOfRangeException BagIndexOutOfRange(long index, long[] position, long bag, long rows, string argument) =>
+        new(argument, index, Invariant($"{BagIndexText} {index}: at position {Position(position)}, in bag {bag}, ")
+            + Invariant($"it is not in [0, {rows}), the rows of the table."));
+
     public static bool IsIndexType(ScalarType dtype) => dtype is ScalarType.Int64 or ScalarType.Int32;
 
-    private static (long Value, string Position)? FirstBadIndex(Tensor input, long rows)
+    private static string Position(long[] position) => $"[{string.Join(", ", position)}]";
+
+    /// <summary>The first index outside a table of so many rows, or null. Also null if libtorch cannot compare the input.</summary>
+    public static (long Value, long[] Position)? FirstBadIndex(Tensor input, long rows)
     {
         // A scalar that TorchSharp makes by itself may be freed by the garbage collector while libtorch reads it.
         using Scalar first = 0L, end = rows;
@@ -102,7 +111,7 @@ internal static class Guard
             if (!bad.any().to(CPU).data<bool>()[0]) return null;
             long[] position = bad.nonzero()[0].to(CPU).data<long>().ToArray();
             long value = index.masked_select(bad)[0].to(CPU).data<long>()[0];
-            return (value, $"[{string.Join(", ", position)}]");
+            return (value, position);
         }
         catch (ExternalException)
         {

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace EmbeddingWrapper;
@@ -39,6 +40,8 @@ internal static partial class PythonText
     }
 
     public static string Of(bool value) => value ? "True" : "False";
+
+    public static string Of(EmbeddingBagMode mode) => mode.ToString().ToLowerInvariant();
 
     public static string Of(string? value) => value is null ? "None" : $"'{value}'";
 

@@ -1,4 +1,6 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -34,6 +36,62 @@ internal sealed class LayerParameter(Tensor data, bool requiresGrad) : Parameter
             successor!.DetachFromDisposeScope();
             return successor;
         }
+    }
+
+    /// <summary>A new parameter without values.</summary>
+    public static LayerParameter New(long numEmbeddings, long embeddingDim, long? paddingIdx, Device? device, ScalarType? dtype,
+        string paddingText = Guard.PaddingText)
+    {
+        Guard.ThrowIfNegative(numEmbeddings);
+        Guard.ThrowIfNegative(embeddingDim);
+        Guard.NormalizePaddingIdx(paddingIdx, numEmbeddings, text: paddingText);
+        if (paddingIdx >= numEmbeddings) throw Guard.PaddingOutOfRange(paddingIdx.Value, numEmbeddings, text: paddingText); // 0 of 0 rows
+        ScalarType type = dtype ?? get_default_dtype();
+        Guard.ThrowIfNotTrainable(type, nameof(dtype));
+        Int128 bytes = (Int128)numEmbeddings * embeddingDim * type.ElementSize();
+        if (bytes > long.MaxValue)
+        {
+            throw new ArgumentOutOfRangeException(nameof(numEmbeddings), numEmbeddings,
+                $"{numEmbeddings} rows of {embeddingDim} {type} are {bytes} bytes, and {long.MaxValue} is the limit.");
+        }
+        try
+        {
+            return new LayerParameter(torch.empty(numEmbeddings, embeddingDim, type, device), requiresGrad: true);
+        }
+        catch (ExternalException error)
+        {
+            throw NativeErrors.Translate(error);
+        }
+    }
+
+    /// <summary>A new parameter over the memory of a caller's tensor.</summary>
+    public static LayerParameter Over(Tensor embeddings, bool freeze)
+    {
+        try
+        {
+            // TorchSharp's Parameter takes the handle out of the tensor that it gets, so it gets an alias.
+            return new LayerParameter(embeddings.detach(), !freeze);
+        }
+        catch (ExternalException error)
+        {
+            throw NativeErrors.Translate(error);
+        }
+    }
+
+    /// <summary>The checks that both layers make of a caller's table.</summary>
+    /// <returns>The padding row counted from the start.</returns>
+    public static long? CheckPretrained(Tensor embeddings, long? paddingIdx, bool trained, string paddingText = Guard.PaddingText)
+    {
+        Guard.ThrowIfNullOrDisposed(embeddings);
+        if (embeddings.dim() != 2)
+        {
+            throw new ArgumentException(
+                $"Embeddings parameter is expected to be 2-dimensional, and this one has {embeddings.dim()} dimensions.",
+                nameof(embeddings));
+        }
+        long? padding = Guard.NormalizePaddingIdx(paddingIdx, embeddings.size(0), text: paddingText);
+        if (trained) Guard.ThrowIfNotTrainable(embeddings.dtype, nameof(embeddings));
+        return padding;
     }
 
     /// <summary>Lets everybody dispose the parameter from now on, the garbage collector too.</summary>

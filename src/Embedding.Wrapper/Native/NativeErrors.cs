@@ -12,7 +12,7 @@ internal static class NativeErrors
     public static Exception Translate(ExternalException error, Tensor input, Tensor weight)
     {
         string text = FirstLine(error);
-        if (!Guard.IsIndexType(input.dtype) && text.Contains("argument #"))
+        if (text.StartsWith("Expected tensor for argument #", StringComparison.Ordinal))
             return new ArgumentException(text, nameof(input), error);
         if (input.device_type != weight.device_type || input.device_index != weight.device_index)
         {

@@ -15,6 +15,18 @@ internal static class TorchScript
         def embedding(weight: Tensor, indices: Tensor, padding_idx: int, scale_grad_by_freq: bool, sparse: bool):
             return torch.embedding(weight, indices, padding_idx, scale_grad_by_freq, sparse)
 
+        def embedding_bag(weight: Tensor, indices: Tensor, offsets: Tensor, scale_grad_by_freq: bool, mode: int, sparse: bool,
+                per_sample_weights: Optional[Tensor], padding_idx: int):
+            padding: Optional[int] = None
+            if padding_idx >= 0:
+                padding = padding_idx
+            output, offset2bag, bag_size, max_indices = torch.embedding_bag(
+                weight, indices, offsets, scale_grad_by_freq, mode, sparse, per_sample_weights, False, padding)
+            return (output, bag_size)
+
+        def add(left: Tensor, right: Tensor):
+            return left + right
+
         def throw_if_read_only(tensor: Tensor):
             if tensor.is_inference():
                 tensor[0:0].zero_()
@@ -55,6 +67,21 @@ internal static class TorchScript
         using Scalar padding = paddingIdx;
         return (Tensor)Compiled.Value.invoke("embedding", weight, indices, padding, scaleGradByFreq, sparse);
     }
+
+    /// <summary>
+    /// <c>torch.embedding_bag</c> without its option of a last offset. A padding index of -1 means none.
+    /// </summary>
+    /// <returns>The result, and the number of rows in each bag where libtorch counts them: always for a mean.</returns>
+    public static (Tensor Output, Tensor BagSize) EmbeddingBag(Tensor weight, Tensor indices, Tensor offsets, bool scaleGradByFreq, long mode,
+        bool sparse, Tensor? perSampleWeights, long paddingIdx)
+    {
+        using Scalar kind = mode, padding = paddingIdx;
+        return ((Tensor, Tensor))Compiled.Value.invoke(
+            "embedding_bag", weight, indices, offsets, scaleGradByFreq, kind, sparse, perSampleWeights!, padding);
+    }
+
+    /// <summary><c>left + right</c>, without the scalar that TorchSharp's own addition leaves to the garbage collector.</summary>
+    public static Tensor Add(Tensor left, Tensor right) => (Tensor)Compiled.Value.invoke("add", left, right);
 
     /// <summary>
     /// <c>torch.embedding_renorm_</c> with doubles, as in Python. The native module narrows both numbers to 32 bits.

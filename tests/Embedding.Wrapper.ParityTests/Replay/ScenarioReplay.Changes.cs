@@ -91,10 +91,11 @@ internal sealed partial class ScenarioReplay
     [Does("reset_parameters")]
     private void ResetParameters(Arguments given)
     {
-        var module = At<Embedding>(given.Text("of"));
+        nn.Module module = ModuleAt(given);
         WithTheSameWeights(module, () =>
         {
-            module.ResetParameters();
+            if (module is EmbeddingBag bag) bag.ResetParameters();
+            else ((Embedding)module).ResetParameters();
             return module;
         });
     }
@@ -110,6 +111,10 @@ internal sealed partial class ScenarioReplay
         {
             case Embedding module:
                 Own(module.Weight); // the layer does not dispose the weight that it loses, because someone else may hold it
+                module.Weight = weight;
+                break;
+            case EmbeddingBag module:
+                Own(module.Weight);
                 module.Weight = weight;
                 break;
             case Linear module: module.weight = weight; break;
@@ -145,6 +150,11 @@ internal sealed partial class ScenarioReplay
         return result;
 
         Parameter[] Weights() =>
-            [.. module.modules().Prepend(module).OfType<Embedding>().Select(embedding => embedding.Weight)];
+        [
+            .. from each in module.modules().Prepend(module)
+               let weight = each switch { Embedding layer => layer.Weight, EmbeddingBag bag => bag.Weight, _ => null }
+               where weight is not null
+               select weight
+        ];
     }
 }

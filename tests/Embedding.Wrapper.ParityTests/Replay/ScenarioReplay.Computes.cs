@@ -15,8 +15,25 @@ internal sealed partial class ScenarioReplay
 
     // call and not forward, because call runs the hooks
     [Does("forward")]
-    private Tensor Forward(Arguments given) =>
-        At<nn.IModule<Tensor, Tensor>>(given.Text("of")).call(TensorAt(given.Text("input")));
+    private Tensor Forward(Arguments given)
+    {
+        Tensor input = TensorAt(given.Text("input"));
+        return At(given.Text("of")) switch
+        {
+            EmbeddingBag bag => bag.call(input, OptionalTensorAt(given, "offsets"), OptionalTensorAt(given, "per_sample_weights")),
+            nn.IModule<Tensor, Tensor> module => module.call(input),
+            var other => throw new GoldenFormatException($"A {other?.GetType().Name} cannot be called."),
+        };
+    }
+
+    [Does("functional_embedding_bag")]
+    private Tensor LookUpBags(Arguments given)
+    {
+        BagOptions options = BagOptions.From(given);
+        return Functional.EmbeddingBag(TensorAt(given.Text("input")), TensorAt(given.Text("weight")), OptionalTensorAt(given, "offsets"),
+            options.MaxNorm, options.NormType, options.ScaleGradByFreq, options.Mode, options.Sparse,
+            OptionalTensorAt(given, "per_sample_weights"), options.IncludeLastOffset, options.PaddingIdx);
+    }
 
     [Does("backward")]
     private void Backward(Arguments given)

@@ -44,6 +44,24 @@ internal sealed partial class ScenarioReplay
             options.PaddingIdx, options.MaxNorm, options.NormType, options.ScaleGradByFreq, options.Sparse));
     }
 
+    [Does("embedding_bag")]
+    private EmbeddingBag MakeBag(Arguments given)
+    {
+        BagOptions options = BagOptions.From(given);
+        return Place(new EmbeddingBag(given.Integer("num_embeddings"), given.Integer("embedding_dim"),
+            options.MaxNorm, options.NormType, options.ScaleGradByFreq, options.Mode, options.Sparse, options.IncludeLastOffset,
+            options.PaddingIdx, dtype: Dtype(given)));
+    }
+
+    [Does("bag_from_pretrained")]
+    private EmbeddingBag BagFromPretrained(Arguments given)
+    {
+        BagOptions options = BagOptions.From(given);
+        return Own(EmbeddingBag.FromPretrained(TensorAt(given.Text("embeddings")), given.Flag("freeze", otherwise: true),
+            options.MaxNorm, options.NormType, options.ScaleGradByFreq, options.Mode, options.Sparse, options.IncludeLastOffset,
+            options.PaddingIdx));
+    }
+
     [Does("sequential")]
     private Sequential MakeSequential(Arguments given) =>
         Own(nn.Sequential(given.Texts("of").Select(At<nn.Module<Tensor, Tensor>>)));
@@ -55,13 +73,15 @@ internal sealed partial class ScenarioReplay
     [Does("hook")]
     private Action MakeHook(Arguments given)
     {
-        var module = At<nn.Module<Tensor, Tensor>>(given.Text("of"));
-        switch (given.Text("kind"))
+        return (At(given.Text("of")), given.Text("kind")) switch
         {
-            case "forward_pre": return module.register_forward_pre_hook((_, input) => input + 1).remove;
-            case "forward": return module.register_forward_hook((_, _, output) => output * 10).remove;
-            case var other: throw new GoldenFormatException($"No hook is called '{other}'.");
-        }
+            (nn.Module<Tensor, Tensor> module, "forward_pre") => module.register_forward_pre_hook((_, input) => input + 1).remove,
+            (nn.Module<Tensor, Tensor> module, "forward") => module.register_forward_hook((_, _, output) => output * 10).remove,
+            (EmbeddingBag bag, "forward_pre") =>
+                bag.register_forward_pre_hook((_, input, offsets, factors) => (input + 1, offsets, factors)).remove,
+            (EmbeddingBag bag, "forward") => bag.register_forward_hook((_, _, _, _, output) => output * 10).remove,
+            var (of, other) => throw new GoldenFormatException($"A {of?.GetType().Name} has no hook '{other}'."),
+        };
     }
 
     private T Place<T>(T module) where T : nn.Module
@@ -83,5 +103,24 @@ internal sealed partial class ScenarioReplay
             given.OptionalNumber("norm_type") ?? 2.0,
             given.Flag("scale_grad_by_freq"),
             given.Flag("sparse"));
+    }
+
+    /// <summary>The options of a look-up of bags by their names on the page. An option that is left out has the page's default.</summary>
+    private sealed record BagOptions(double? MaxNorm, double NormType, bool ScaleGradByFreq, EmbeddingBagMode Mode, bool Sparse,
+        bool IncludeLastOffset, long? PaddingIdx)
+    {
+        public static BagOptions From(Arguments given)
+        {
+            Options options = Options.From(given);
+            EmbeddingBagMode mode = given.OptionalText("mode") switch
+            {
+                "sum" => EmbeddingBagMode.Sum,
+                null or "mean" => EmbeddingBagMode.Mean,
+                "max" => EmbeddingBagMode.Max,
+                _ => (EmbeddingBagMode)7, // any other word stands for a value that is no mode
+            };
+            return new(options.MaxNorm, options.NormType, options.ScaleGradByFreq, mode, options.Sparse,
+                given.Flag("include_last_offset"), options.PaddingIdx);
+        }
     }
 }

@@ -1,0 +1,292 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Reflection;
+using System.Runtime.InteropServices;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace EmbeddingWrapper.Native;
+
+/// <summary>
+/// The table of a layer, as the layer's module shows it: the parameter <c>weight</c>. It is made, assigned, filled anew, loaded, converted
+/// and disposed here. The layers derive from different classes of TorchSharp, so each passes what only it can call.
+/// </summary>
+/// <param name="layer">The layer.</param>
+/// <param name="native">libtorch's op with the layer's options.</param>
+/// <param name="paddingIdx">The padding row, counted from the start, or null.</param>
+/// <param name="register">Registers the parameter, or null for none, under <see cref="WeightName"/>, and takes its device over.</param>
+internal sealed class LayerTable(nn.Module layer, NativeEmbedding native, long? paddingIdx, Action<Parameter?> register)
+{
+    public const string WeightName = "weight";
+
+    private int _convertingThread;
+
+    public NativeEmbedding Native { get; } = native;
+
+    /// <summary>The gate of the layer's life.</summary>
+    public ReadGate Gate { get; } = new(layer);
+
+    /// <inheritdoc cref="EmbeddingWrapper.Embedding.Weight"/>
+    public Parameter Weight
+    {
+        get
+        {
+            ThrowIfDisposed();
+            Restore();
+            return Native.Parameter;
+        }
+        set
+        {
+            Guard.ThrowIfNullOrDisposed(value);
+            Gate.Change(() =>
+            {
+                if (ReferenceEquals(value, Native.Parameter)) return;
+                Native.PointAt(value);
+                register(Native.Parameter);
+            });
+        }
+    }
+
+    /// <summary>Registers a new parameter of the same tensor if another module has disposed the shared one.</summary>
+    public void Restore()
+    {
+        if (!Native.Parameter.IsInvalid || Gate.IsClosed) return;
+        using ReadGate.Reading life = Gate.Enter();
+        Native.RestoreParameter(register);
+    }
+
+    public void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(Gate.IsClosed, layer);
+
+    public void ThrowIfPaddingOutsideWeight()
+    {
+        long rows = Native.Weight.dim() > 0 ? Native.Weight.size(0) : 0;
+        if (paddingIdx >= rows) throw Guard.PaddingOutsideWeight(rows);
+    }
+
+    /// <summary>Fills the table with random numbers, and the padding row with zeros.</summary>
+    public void Reset()
+    {
+        ThrowIfDisposed();
+        using ReadGate.Reading life = Gate.Enter(), memory = Native.Gate.Enter();
+        ThrowIfPaddingOutsideWeight();
+        try
+        {
+            TorchScript.ThrowIfReadOnly(Native.Weight);
+            using var grad = no_grad();
+            Native.Weight.normal_();
+            if (paddingIdx is not long padding) return;
+            using Tensor row = Native.Weight.select(0, padding);
+            row.zero_().Dispose(); // it returns a second handle, and normal_ does not
+        }
+        catch (ExternalException error)
+        {
+            throw NativeErrors.Translate(error);
+        }
+    }
+
+    /// <summary>Loads a state into the layer.</summary>
+    public (IList<string> missing_keys, IList<string> unexpected_keyes) LoadState(
+        Dictionary<string, Tensor> source, bool strict, IList<string>? skip)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        ThrowIfDisposed();
+        Dictionary<string, Tensor> present = layer.state_dict(); // in no gate: a derived class's own may wait for other threads
+        string[] missing = Considered(present.Keys.Except(source.Keys)), unexpected = Considered(source.Keys.Except(present.Keys));
+        string[] common = Considered(source.Keys.Intersect(present.Keys));
+        var faults = new List<string>();
+        if (strict)
+        {
+            AddFault("Missing", missing);
+            AddFault("Unexpected", unexpected);
+        }
+        foreach (string key in common)
+        {
+            Tensor tensor = source[key] ?? throw new ArgumentException($"The tensor \"{key}\" is null.", nameof(source));
+            Guard.ThrowIfNullOrDisposed(tensor, key);
+            string given = PythonText.Size(tensor.shape), wanted = PythonText.Size(present[key].shape);
+            if (given != wanted)
+            {
+                faults.Add($"size mismatch for {key}: copying a param with shape {given} from checkpoint, "
+                    + $"the shape in current model is {wanted}.");
+            }
+            string? problem = tensor.is_meta && !present[key].is_meta ? "Cannot copy out of meta tensor; no data!"
+                : tensor.is_sparse && !present[key].is_sparse ? "copy_() between dense and sparse Tensors is not implemented!" : null;
+            if (problem is not null) faults.Add($"While copying the parameter named \"{key}\": {problem}");
+        }
+        if (faults.Count > 0)
+        {
+            throw new InvalidOperationException(
+                $"Error(s) in loading state_dict for {layer.GetType().Name}:\n\t{string.Join("\n\t", faults)}");
+        }
+        Overwrite(present, source, common);
+        return (missing.ToList(), unexpected.ToList());
+
+        string[] Considered(IEnumerable<string> keys) => [.. keys.Except(skip ?? [])];
+
+        void AddFault(string what, string[] keys)
+        {
+            string names = string.Join(", ", keys.Select(key => $"\"{key}\""));
+            if (names.Length > 0) faults.Add($"{what} key(s) in state_dict: {names}. ");
+        }
+    }
+
+    /// <summary>Copies numbers into tensors of this layer, which no other thread converts or disposes meanwhile.</summary>
+    private void Overwrite(Dictionary<string, Tensor> present, Dictionary<string, Tensor> source, string[] names)
+    {
+        using ReadGate.Reading life = Gate.Enter();
+        foreach (string name in names) Guard.ThrowIfNullOrDisposed(present[name], name);
+        using ReadGate.Reading memory = ReadGate.EnterAll(names.Select(name => present[name]));
+        try
+        {
+            foreach (string name in names) TorchScript.ThrowIfReadOnly(present[name]);
+            using var grad = no_grad();
+            foreach (string name in names) present[name].copy_(source[name]);
+        }
+        catch (ExternalException error)
+        {
+            throw NativeErrors.Translate(error);
+        }
+    }
+
+    /// <summary>Loads a stream into the layer. After an error the layer is as it was.</summary>
+    public nn.Module Load(BinaryReader reader, bool strict, IList<string>? skip, Dictionary<string, bool>? loadedParameters)
+    {
+        ArgumentNullException.ThrowIfNull(reader);
+        ThrowIfDisposed();
+        using DisposeScope scope = NewDisposeScope();
+        Dictionary<string, Tensor> present = layer.state_dict(), read = [];
+        foreach ((string name, Tensor tensor) in present)
+        {
+            Guard.ThrowIfNullOrDisposed(tensor, name);
+            read[name] = empty(tensor.shape, tensor.dtype, CPU);
+        }
+        var loaded = new Dictionary<string, bool>();
+        using var parts = new Parts(read);
+        parts.load(reader, strict, skip, loaded);
+        foreach ((string name, bool known) in loaded) loadedParameters?.Add(name, known);
+        Overwrite(present, read, [.. loaded.Keys.Where(read.ContainsKey).Except(skip ?? [])]);
+        return layer;
+    }
+
+    /// <summary>
+    /// Lets TorchSharp read a file into other memory. It writes while it reads, past autograd, and only into contiguous tensors.
+    /// </summary>
+    private sealed class Parts(Dictionary<string, Tensor> tensors) : nn.Module(nameof(LayerTable))
+    {
+        public override Dictionary<string, Tensor> state_dict(Dictionary<string, Tensor>? destination = null, string? prefix = null) =>
+            tensors;
+    }
+
+    /// <summary>Makes a parameter in a field named <c>weight</c> of a class derived from <paramref name="layerType"/> the layer's.</summary>
+    [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = "TorchSharp finds the fields of a module in the same way.")]
+    public void TakeField(Type layerType)
+    {
+        const BindingFlags own = BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.DeclaredOnly;
+        for (Type type = layer.GetType(); type != layerType; type = type.BaseType!)
+        {
+            foreach (FieldInfo field in type.GetFields(own).Where(field => field.ComponentName() == WeightName))
+            {
+                object? value = field.GetValue(layer);
+                if (value is Parameter weight) Weight = weight;
+                else if (value is Tensor or nn.Module)
+                {
+                    throw new InvalidOperationException(
+                        $"{type.Name}.{field.Name} cannot be the parameter 'weight': it is a {value.GetType().Name}.");
+                }
+            }
+        }
+    }
+
+    /// <summary>Converts the parameter and its gradient in place; <paramref name="convertOthers"/> is TorchSharp's own way.</summary>
+    public void Convert(ScalarType? dtype, Device? device, bool non_blocking, Action convertOthers)
+    {
+        ThrowIfDisposed();
+        try
+        {
+            using ReadGate.Reading life = Gate.Enter();
+            Tensor weight = Native.Weight;
+            using Tensor? grad = weight.grad;
+            using Tensor? newWeight = Converted(weight), newGrad = grad is null ? null : Converted(grad);
+            ConvertOtherParameters();
+            Native.Gate.Change(() =>
+            {
+                if (newWeight is not null) SetData(weight, newWeight);
+                if (newGrad is not null) SetData(grad!, newGrad);
+                register(Native.Parameter);
+            });
+        }
+        catch (ExternalException error)
+        {
+            throw NativeErrors.Translate(error);
+        }
+
+        Tensor? Converted(Tensor tensor)
+        {
+            using ReadGate.Reading memory = Native.Gate.Enter();
+            ScalarType target = tensor.is_floating_point() || tensor.is_complex() ? dtype ?? tensor.dtype : tensor.dtype;
+            using Tensor old = tensor.detach();
+            if (device is { type: DeviceType.META } && !old.is_meta)
+                throw new InvalidOperationException("The layer cannot move to the meta device: its numbers would be lost.");
+            Tensor converted = old.to(target, device ?? old.device, non_blocking: non_blocking);
+            if (converted.dtype != old.dtype || converted.device.ToString() != old.device.ToString()) return converted;
+            converted.Dispose();
+            return null;
+        }
+
+        void SetData(Tensor tensor, Tensor converted)
+        {
+            using var mode = no_grad();
+            using Tensor now = tensor.detach();
+            converted.copy_(now); // again: a step on another thread may have written since
+            TorchScript.SetData(tensor, converted);
+        }
+
+        void ConvertOtherParameters() // of a derived class, in their order
+        {
+            _convertingThread = Environment.CurrentManagedThreadId;
+            try
+            {
+                convertOthers();
+            }
+            finally
+            {
+                _convertingThread = 0;
+            }
+        }
+    }
+
+    /// <summary>The parameters that TorchSharp lists. While it converts them, the table's is not among them.</summary>
+    public IEnumerable<(string name, Parameter parameter)> Listed(IEnumerable<(string name, Parameter parameter)> all) =>
+        _convertingThread == Environment.CurrentManagedThreadId // TorchSharp replaces only what it sees
+            ? all.Where(each => each.name != WeightName) : all;
+
+    /// <summary>Disposes the table for a layer that is disposed, or that the garbage collector takes.</summary>
+    /// <param name="disposing">False when the garbage collector calls.</param>
+    /// <param name="forget">Removes the layer's parameters, buffers and submodules.</param>
+    /// <param name="dispose">TorchSharp's own way.</param>
+    public void Dispose(bool disposing, Action forget, Action dispose)
+    {
+        bool isFirst = Gate.Close();
+        if (disposing)
+        {
+            if (!isFirst) return;
+            if (Native.OwnsParameter) Native.Gate.Change(DisposeParameter); // waits for steps, and for layers that share it
+            else register(null);
+        }
+        else
+        {
+            // TorchSharp 0.107 frees a native module only in Dispose(true), and the engine's native module holds the table. Other
+            // objects may still use the parameters and submodules, so these are left to the garbage collector.
+            forget();
+        }
+        Native.ReleaseParameter();
+        Native.Dispose();
+        dispose();
+
+        void DisposeParameter()
+        {
+            Native.ReleaseParameter();
+            Native.Parameter.Dispose();
+        }
+    }
+}
