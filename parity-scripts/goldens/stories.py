@@ -66,11 +66,12 @@ class Story:
             self.writable = layout != "expanded"
             self.steps += [tensor("w", ugly(self.rng, (self.rows, self.columns), self.dtype), layout),
                            getattr(do, self.PRETRAINED)("m", "w", freeze=not self.learns, **self.options())]
-        self.kind = self.rng.choice((None, "sgd", "sparse_adam", "adagrad")) if self.learns and self.dtype in FULL else None
+        self.kind = self.rng.choice((None, "sgd", "own_sgd", "sparse_adam", "adagrad")) if self.learns and self.dtype in FULL else None
         if self.kind == "sparse_adam" and not self.sparse:
             self.kind = "adagrad"
         if self.kind:
-            self.steps.append(getattr(do, self.kind)("o", ["m.weight"], lr=self.rng.choice((0.1, 0.01, 0.3, 2.0))))
+            self.steps.append(getattr(do, self.kind)("o", ["m.weight"], lr=self.rng.choice((0.1, 0.01, 0.3, 2.0)),
+                                                     **(self.sgd_options() if self.kind == "own_sgd" else {})))
         events = [self.look_up, self.look_up, self.functional, self.train, self.eval, self.print, self.wrong_indices, self.wrong_table]
         if self.writable:
             events += [self.write, self.load, self.freeze]

@@ -11,7 +11,7 @@ namespace EmbeddingWrapper;
 public partial class Embedding
 {
     /// <summary>More indices than this are copied to a pooled array instead of the stack.</summary>
-    private const int IndicesOnStack = 256;
+    internal const int IndicesOnStack = 256;
 
     /// <summary>Looks rows up by plain numbers: <c>embedding.Lookup(3, 1, 4)</c>.</summary>
     /// <param name="indices">Row numbers, each from 0 to the number of rows - 1. Without any the result is an empty tensor.</param>
@@ -85,7 +85,7 @@ public partial class Embedding
     }
 
     /// <exception cref="InvalidOperationException">The table is not on the CPU, not 2-D, or sparse.</exception>
-    private static (long Rows, long Width, ScalarType Dtype) TableOnCpu(Tensor table)
+    internal static (long Rows, long Width, ScalarType Dtype) TableOnCpu(Tensor table)
     {
         if (table.device_type != DeviceType.CPU)
             throw new InvalidOperationException($"Lookup into a span reads a table on the CPU, and this one is on {table.device}.");
@@ -140,7 +140,7 @@ public partial class Embedding
         return tensor(indices.ToArray(), device: _native.Weight.device);
     }
 
-    private static ScalarType? ElementType<T>() => default(T) switch
+    internal static ScalarType? ElementType<T>() => default(T) switch
     {
         float => ScalarType.Float32,
         double => ScalarType.Float64,

@@ -201,13 +201,17 @@ public partial class EmbeddingBag : nn.Module<Tensor, Tensor?, Tensor?, Tensor>
         Guard.ThrowIfNullOrDisposed(input);
         if (offsets is not null) Guard.ThrowIfNullOrDisposed(offsets);
         if (perSampleWeights is not null) Guard.ThrowIfNullOrDisposed(perSampleWeights);
+        return LookUp(input, offsets, perSampleWeights, Options);
+    }
+
+    private Tensor LookUp(Tensor input, Tensor? offsets, Tensor? perSampleWeights, BagOptions options)
+    {
         _table.ThrowIfDisposed();
         using ReadGate.Reading life = _table.Gate.Enter(), memory = _table.Native.Gate.Enter();
         if (MaxNorm is null) return Compute();
         lock (_table.Native.Gate) return Compute(); // otherwise two threads, or two tied layers, could scale the same row twice
 
-        Tensor Compute() =>
-            NativeBag.Compute(input, _table.Native.Weight, offsets, perSampleWeights, Options, layer: true, CheckIndices);
+        Tensor Compute() => NativeBag.Compute(input, _table.Native.Weight, offsets, perSampleWeights, options, layer: true, CheckIndices);
     }
 
     /// <summary>Looks bags of rows up and runs the hooks: <see cref="forward"/> without factors.</summary>

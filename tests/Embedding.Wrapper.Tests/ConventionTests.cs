@@ -72,6 +72,7 @@ public class ConventionTests
             .Where(method => method.DeclaringType!.IsAssignableFrom(type) && !method.IsStatic && !method.IsConstructor && !AliveAfterDisposal.Contains(method.Name))];
         Assert.NotEmpty(members);
         Assert.All(members, method => Assert.Throws<ObjectDisposedException>(() => Samples.Call(method, disposable)));
+        if (disposable is EmbeddingBag bag) Assert.All(CallsOnABag, call => Assert.Throws<ObjectDisposedException>(() => call(bag)));
         if (disposable is Embedding layer) Assert.All(CallsOnALayer, call => Assert.Throws<ObjectDisposedException>(() => call(layer)));
     }
 
@@ -96,7 +97,7 @@ public class ConventionTests
     private static readonly string[] AliveAfterDisposal =
     [
         "get_NumEmbeddings", "get_EmbeddingDim", "get_PaddingIdx", "get_MaxNorm", "get_NormType", "get_ScaleGradByFreq", "get_Sparse",
-        "get_CheckIndices", "set_CheckIndices", "get_Betas", "set_Betas", "get_Momentum", "set_Momentum", nameof(ToString), nameof(IDisposable.Dispose),
+        "get_Mode", "get_IncludeLastOffset", "get_CheckIndices", "set_CheckIndices", "get_Betas", "set_Betas", "get_Momentum", "set_Momentum", nameof(ToString), nameof(IDisposable.Dispose),
         nameof(nn.Module.named_parameters), nameof(nn.Module.get_parameter), // TorchSharp's list, which is then empty
     ];
 
@@ -110,11 +111,23 @@ public class ConventionTests
         it => it.to(float64),
     ];
 
+    private static readonly Action<EmbeddingBag>[] CallsOnABag =
+    [
+        it => it.call(Indices(1), Indices(0)),
+        it => it.Lookup([1L], [0L], new float[3].AsSpan()),
+        it => it.Lookup([1], [0], new float[3].AsSpan()),
+        it => it.to(float64),
+    ];
+
     private static readonly Dictionary<string, MemberInfo[]> DotNets = new()
     {
         ["torch.nn.Embedding"] = typeof(Embedding).GetConstructors(),
         ["torch.nn.Embedding.from_pretrained"] = typeof(Embedding).GetMember(nameof(Embedding.FromPretrained)),
         ["torch.nn.functional.embedding"] = typeof(Functional).GetMember(nameof(Functional.Embedding)),
+        ["torch.nn.EmbeddingBag"] = typeof(EmbeddingBag).GetConstructors(),
+        ["torch.nn.EmbeddingBag.from_pretrained"] = typeof(EmbeddingBag).GetMember(nameof(EmbeddingBag.FromPretrained)),
+        ["torch.nn.EmbeddingBag.forward"] = typeof(EmbeddingBag).GetMember(nameof(EmbeddingBag.forward)),
+        ["torch.nn.functional.embedding_bag"] = typeof(Functional).GetMember(nameof(Functional.EmbeddingBag)),
         ["torch.optim.SparseAdam"] = typeof(SparseAdam).GetConstructors(),
         ["torch.optim.Adagrad"] = typeof(Optim.Adagrad).GetConstructors(),
         ["torch.optim.SGD"] = typeof(Optim.SGD).GetConstructors(),
@@ -145,6 +158,7 @@ public class ConventionTests
         static object? ValueOf(JsonElement value) => value.ValueKind switch
         {
             JsonValueKind.Number => value.GetDouble(),
+            JsonValueKind.String => char.ToUpperInvariant(value.GetString()![0]) + value.GetString()![1..], // the name of an enum's value
             JsonValueKind.True => true,
             JsonValueKind.False => false,
             _ => null,

@@ -37,6 +37,7 @@ internal static class Samples
     private static readonly Dictionary<Type, Func<object>> Instances = new()
     {
         [typeof(Embedding)] = () => new Embedding(4, 3),
+        [typeof(EmbeddingBag)] = () => new EmbeddingBag(4, 3),
         [typeof(SparseOptimizer)] = () => new SparseAdam([new Parameter(zeros(4, 3))]),
         [typeof(SparseOptimizerOptions)] = () => new SparseAdam.Options(),
         [typeof(SparseOptimizerState)] = () => new SparseAdam([new Parameter(zeros(4, 3))]).state_dict().State[0],

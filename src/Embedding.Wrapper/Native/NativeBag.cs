@@ -91,7 +91,7 @@ internal static class NativeBag
     /// </summary>
     private static void Check(Bags bags, Tensor weight, in BagOptions options)
     {
-        ArgumentException? fault = bags.OffsetsFault();
+        ArgumentException? fault = bags.FaultOfOffsets();
         if (fault is null && options.MaxNorm is null) return; // the call itself makes libtorch's checks
         using var grad = no_grad();
         if (fault is null)
@@ -201,8 +201,40 @@ internal static class NativeBag
     private static ArgumentOutOfRangeException? BadIndex(Tensor input, Tensor weight, Bags bags)
     {
         if (!input.is_integral() || Guard.FirstBadIndex(input, weight.size(0)) is not { } bad) return null;
-        long bag = input.dim() == 2 ? bad.Position[0] : bags.BagOf(bad.Position[0]);
+        long bag = input.dim() == 2 ? bad.Position[0] : BagOf(bags.Offsets.to(int64).cpu().data<long>().ToArray(), bad.Position[0]);
         return Guard.BagIndexOutOfRange(bad.Value, bad.Position, bag, weight.size(0), nameof(input));
+    }
+
+    /// <summary>The number of the bag that an index belongs to.</summary>
+    public static int BagOf(ReadOnlySpan<long> starts, long position)
+    {
+        int bag = starts.Length - 1;
+        while (bag > 0 && starts[bag] > position) bag--;
+        return bag;
+    }
+
+    /// <summary>What is wrong with the offsets of so many indices, or null. libtorch would not find all of it.</summary>
+    public static ArgumentException? OffsetsFault(ReadOnlySpan<long> offsets, long length, bool includesLast)
+    {
+        if (includesLast && offsets.Length == 0) return Refused($"include_last_offset: number of offset should be at least 1");
+        if (offsets.Length - (includesLast ? 1 : 0) == 0 && length > 0)
+            return Refused($"There are {length} indices, and the offsets begin no bag.");
+        if (offsets.Length == 0) return null;
+        if (offsets[0] != 0)
+        {
+            return Refused(
+                $"offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from position 0. However, got {offsets[0]}");
+        }
+        if (offsets[^1] > length)
+            return Refused($"offsets[-1] can not be greater than input's length {length} but got offsets[-1] of {offsets[^1]}");
+        for (int i = 1; i < offsets.Length; i++)
+        {
+            if (offsets[i] < offsets[i - 1])
+                return Refused($"The offsets must not decrease: offsets[{i}] is {offsets[i]}, and the one before is {offsets[i - 1]}.");
+        }
+        return null;
+
+        static ArgumentException Refused(FormattableString text) => new(Invariant(text), nameof(offsets));
     }
 
     private static Exception Fault(string text, string argument, bool layer) =>
@@ -242,41 +274,15 @@ internal static class NativeBag
             }
         }
 
-        /// <summary>The number of the bag that an index belongs to.</summary>
-        public long BagOf(long position)
-        {
-            long[] starts = Offsets.to(int64).cpu().data<long>().ToArray();
-            return Array.FindLastIndex(starts, start => start <= position);
-        }
-
         /// <summary>What is wrong with the offsets, or null. Types are libtorch's to check.</summary>
-        public unsafe ArgumentException? OffsetsFault()
+        public unsafe ArgumentException? FaultOfOffsets()
         {
             if (!AllOffsets.is_integral() || AllOffsets.is_meta || AllOffsets.is_sparse) return null;
             Tensor plain = AllOffsets.to(int64).cpu().contiguous();
-            long length = Indices.size(0), count = plain.size(0);
-            if (IncludesLast && count == 0) return Refused($"include_last_offset: number of offset should be at least 1");
-            if (Offsets.size(0) == 0 && length > 0) return Refused($"There are {length} indices, and the offsets begin no bag.");
-            if (count == 0) return null;
-            var offset = new ReadOnlySpan<long>(TensorMemory.Address<long>(plain), checked((int)count));
-            if (offset[0] != 0)
-            {
-                return Refused($"offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from position 0. However, got {offset[0]}");
-            }
-            if (offset[^1] > length)
-            {
-                return Refused(
-                    $"offsets[-1] can not be greater than input's length {length} but got offsets[-1] of {offset[^1]}");
-            }
-            for (int i = 1; i < offset.Length; i++)
-            {
-                if (offset[i] < offset[i - 1])
-                    return Refused($"The offsets must not decrease: offsets[{i}] is {offset[i]}, and the one before is {offset[i - 1]}.");
-            }
+            var offsets = new ReadOnlySpan<long>(TensorMemory.Address<long>(plain), checked((int)plain.size(0)));
+            ArgumentException? fault = OffsetsFault(offsets, Indices.size(0), IncludesLast);
             GC.KeepAlive(plain);
-            return null;
-
-            static ArgumentException Refused(FormattableString text) => new(Invariant(text), "offsets");
+            return fault;
         }
     }
 }

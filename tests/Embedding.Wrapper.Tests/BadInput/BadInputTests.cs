@@ -20,7 +20,7 @@ public partial class BadInputTests
     private static BadCall Throws<TException>(string member, string input, Action<World> call, params string[] words) where TException : Exception =>
         new(member, input, typeof(TException), words, call);
 
-    private static readonly BadCall[] Calls = [.. LayerCalls(), .. OptimizerCalls(), .. StateCalls(), .. RecordCalls(), .. FileCalls()];
+    private static readonly BadCall[] Calls = [.. LayerCalls(), .. BagCalls(), .. OptimizerCalls(), .. StateCalls(), .. RecordCalls(), .. FileCalls()];
 
     public static IEnumerable<TheoryDataRow<string>> Names =>
         Calls.Select(call => new TheoryDataRow<string>($"{call.Member}: {call.Input}"));
@@ -60,6 +60,9 @@ public partial class BadInputTests
         ["Embedding.CheckIndices"] = "a bool",
         ["Embedding.named_parameters"] = "a bool",
         ["Embedding.get_parameter"] = "a name that is not there gives null, as in TorchSharp",
+        ["EmbeddingBag.CheckIndices"] = "a bool",
+        ["EmbeddingBag.named_parameters"] = "a bool",
+        ["EmbeddingBag.get_parameter"] = "as Embedding.get_parameter",
         ["Options.beta1"] = "any number, as in PyTorch's groups; the optimizer's own are checked",
         ["Options.beta2"] = "as beta1",
         ["Options.eps"] = "as beta1",

@@ -89,12 +89,16 @@ internal sealed class World : IDisposable
         Normed = Embedding.FromPretrained(Table(), maxNorm: 0.5);
         Checked = Embedding.FromPretrained(Table());
         Checked.CheckIndices = true;
+        Bag = EmbeddingBag.FromPretrained(Table(), freeze: false);
+        NormedBag = EmbeddingBag.FromPretrained(Table(), maxNorm: 0.5, mode: EmbeddingBagMode.Sum);
+        PaddedBag = new EmbeddingBag(4, 3, paddingIdx: 3);
         Elsewhere = Embedding.FromPretrained(zeros(4, 3, device: META));
         Dead = zeros(4, 3);
         Dead.Dispose();
         DeadParameter = new Parameter(zeros(4, 3));
         DeadParameter.Dispose();
         Few = new Parameter(ones(2, 3));
+        PaddedBag.Weight = Few;
         Padded = new Embedding(4, 3, paddingIdx: 3) { Weight = Few };
         PaddedNormed = new Embedding(4, 3, paddingIdx: 3, maxNorm: 0.5) { Weight = Few };
         Sparse = Embedding.FromPretrained(Table().to_sparse());
@@ -121,6 +125,14 @@ internal sealed class World : IDisposable
     public Embedding Normed { get; }
 
     public Embedding Checked { get; }
+
+    public EmbeddingBag Bag { get; }
+
+    /// <summary>Sums, with a maximal norm.</summary>
+    public EmbeddingBag NormedBag { get; }
+
+    /// <summary>The weight was replaced by <see cref="Few"/>, which lacks the padding row.</summary>
+    public EmbeddingBag PaddedBag { get; }
 
     /// <summary>On the meta device.</summary>
     public Embedding Elsewhere { get; }
@@ -180,7 +192,7 @@ internal sealed class World : IDisposable
 
     public byte[][] Snapshot() =>
     [
-        Bits(Layer.Weight), Bits(Normed.Weight), Bits(Checked.Weight), Bits(Few), Bits(Square.Weight), Bits(Overlapping.Weight),
+        Bits(Layer.Weight), Bits(Normed.Weight), Bits(Checked.Weight), Bits(Bag.Weight), Bits(NormedBag.Weight), Bits(Few), Bits(Square.Weight), Bits(Overlapping.Weight),
         .. Adam.Snapshot(), .. Adagrad.Snapshot(), .. DenseAdagrad.Snapshot(), .. Sgd.Snapshot(), .. DenseSgd.Snapshot(),
         .. Folder.Files.Select(file => System.Text.Encoding.UTF8.GetBytes(file)),
         .. Folder.Files.Select(file => System.IO.File.ReadAllBytes(this[file])),
@@ -196,7 +208,7 @@ internal sealed class World : IDisposable
         }
         IDisposable[] others =
         [
-            Layer, Normed, Checked, Elsewhere, Padded, PaddedNormed, Sparse, Named, Overlapping, Wide, Longs, Square, Few, SparseParameter,
+            Layer, Normed, Checked, Bag, NormedBag, PaddedBag, Elsewhere, Padded, PaddedNormed, Sparse, Named, Overlapping, Wide, Longs, Square, Few, SparseParameter,
             ComplexParameter, NonLeaf, File, Words, Folder,
         ];
         foreach (IDisposable each in others) each.Dispose();
