@@ -5,7 +5,7 @@ using static EmbeddingWrapper.Tests.Shared;
 namespace EmbeddingWrapper.Tests;
 
 /// <summary>
-/// Faults of TorchSharp's own nn.Embedding, SGD and clipping, as the README's tables list them. If a test fails here, TorchSharp has fixed the
+/// Faults of TorchSharp's own nn.Embedding, nn.EmbeddingBag, SGD and clipping, as the README's tables list them. If a test fails here, TorchSharp has fixed the
 /// fault, and the table must change.
 /// </summary>
 public class TorchSharpFaultsTests
@@ -117,6 +117,82 @@ public class TorchSharpFaultsTests
     {
         using var theirs = nn.Embedding(4, 3);
         Assert.Equal("TorchSharp.Modules.Embedding", theirs.ToString());
+    }
+
+    [Fact]
+    public void APretrainedBagTrainsATableThatTheForwardPassDoesNotRead()
+    {
+        using Tensor table = Table();
+        using var theirs = nn.EmbeddingBag_from_pretrained(table, freeze: false, mode: EmbeddingBagMode.Sum);
+        using var sgd = optim.SGD(theirs.parameters(), 1.0);
+        using Tensor index = Indices(1), offsets = Indices(0);
+        using (Tensor loss = theirs.call(index, offsets).sum()) loss.backward();
+        sgd.step();
+
+        using Tensor after = theirs.call(index, offsets);
+
+        Assert.Equal([3f, 4f, 5f], Floats(after)); // after training it would be 2, 3, 4
+        Assert.NotEqual(Bits(table), Bits(theirs.parameters().Single()));
+        Assert.True(table.requires_grad); // it is written on the caller's tensor
+    }
+
+    [Fact]
+    public void ToDoesNotReachThePretrainedTableOfABag()
+    {
+        using Tensor table = Table();
+        using var theirs = nn.EmbeddingBag_from_pretrained(table);
+        theirs.to(float64);
+        using Tensor index = Indices(1), offsets = Indices(0), row = theirs.call(index, offsets);
+        Assert.Equal(float32, row.dtype);
+    }
+
+    [Fact]
+    public void ABagDoesNotZeroItsPaddingRow()
+    {
+        using var theirs = nn.EmbeddingBag(4, 3, padding_index: 1);
+        using var weight = theirs.weight;
+        Assert.NotEqual([0f, 0f, 0f], Floats(weight!)[3..6]);
+    }
+
+    [Fact]
+    public void ANegativePaddingIndexOfABagMeansNone()
+    {
+        using var theirs = nn.EmbeddingBag(4, 3, mode: EmbeddingBagMode.Sum, padding_index: -2);
+        using Tensor index = Indices(2), offsets = Indices(0), row = theirs.call(index, offsets);
+        Assert.NotEqual([0f, 0f, 0f], Floats(row)); // in PyTorch -2 is row 2
+    }
+
+    [Fact]
+    public void ABagOfInt32In2DIsNotImplemented()
+    {
+        using var theirs = nn.EmbeddingBag(4, 3);
+        using Tensor index = tensor(new[,] { { 1, 2 } });
+        Assert.Throws<NotImplementedException>(() => theirs.call(index));
+    }
+
+    [Fact]
+    public void ABagScalesGradientsByTheFrequenciesOfOtherIndices()
+    {
+        using var theirs = nn.EmbeddingBag(4, 1, scale_grad_by_freq: true, mode: EmbeddingBagMode.Sum);
+        using Tensor index = Indices(3, 3, 1, 2, 2, 2), offsets = Indices(0);
+        using (Tensor loss = theirs.call(index, offsets).sum()) loss.backward();
+        using var weight = theirs.weight;
+        Assert.NotEqual([0f, 1f, 1f, 1f], Floats(weight!.grad!)); // PyTorch 2.14.1
+
+        using var ours = new EmbeddingBag(4, 1, scaleGradByFreq: true, mode: EmbeddingBagMode.Sum);
+        using (Tensor loss = ours.call(index, offsets).sum()) loss.backward();
+        using Tensor gradient = ours.Weight.grad!;
+        Assert.Equal([0f, 1f, 1f, 1f], Floats(gradient));
+    }
+
+    [Fact]
+    public void ABagDropsTheLastOneOf2DInputWithALastOffset()
+    {
+        using var theirs = nn.EmbeddingBag(4, 3, include_last_offset: true);
+        using var ours = new EmbeddingBag(4, 3, includeLastOffset: true);
+        using Tensor index = tensor(new long[,] { { 1, 2 }, { 0, 3 } });
+        using Tensor few = theirs.call(index), all = ours.call(index);
+        Assert.Equal((1, 2), (few.size(0), all.size(0)));
     }
 
     [Fact]
