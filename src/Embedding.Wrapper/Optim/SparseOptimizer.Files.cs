@@ -6,7 +6,7 @@ namespace EmbeddingWrapper.Optim;
 // first record writes and reads all the rest.
 public abstract partial class SparseOptimizer
 {
-    private (object? Stream, int Records) _rest; // the records that TorchSharp's method still has to go through
+    private readonly Dictionary<object, int> _rest = []; // by stream: the records that TorchSharp's method still has to go through
 
     /// <summary>
     /// Saves the options of all groups and the state of all parameters. An existing file is replaced when the new one is complete. A link
@@ -79,7 +79,7 @@ public abstract partial class SparseOptimizer
     {
         lock (_stepLock)
         {
-            if (!ReferenceEquals(stream, _rest.Stream)) // groups may share their options, so the first record may come again
+            if (!_rest.ContainsKey(stream)) // groups may share their options, so the first record may come again
             {
                 if (!ReferenceEquals(record, _parameter_groups[0].Options))
                 {
@@ -88,9 +88,9 @@ public abstract partial class SparseOptimizer
                 }
                 all();
                 StateDictionary records = state_dict();
-                _rest = (stream, records.Options.Count + records.State.Count);
+                _rest[stream] = records.Options.Count + records.State.Count;
             }
-            if (--_rest.Records == 0) _rest = default;
+            if (--_rest[stream] == 0) _rest.Remove(stream);
         }
     }
 }

@@ -256,6 +256,7 @@ public abstract class SparseOptimizerState : OptimizerState, IDisposable
     {
         if (_of.IsInvalid) throw Guard.Disposed("parameter");
         using ReadGate.Reading reading = ReadGate.Of(_of).Enter(); // no conversion meanwhile
+        if (_of.IsInvalid) throw Guard.Disposed("parameter"); // another thread may have disposed the layer while this one waited
         using var normal = inference_mode(false); // an inference tensor could not be updated outside inference mode
         using var grad = no_grad();
         using DisposeScope scope = NewDisposeScope();

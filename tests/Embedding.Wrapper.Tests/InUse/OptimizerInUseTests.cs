@@ -63,6 +63,17 @@ public class OptimizerInUseTests
     public void ALayerIsConvertedDuringAnAdagradStep() => Apart(() => WhileTheLayerConverts(parameters => new Adagrad(parameters)));
 
     [Fact]
+    public void AnOptimizerIsSavedByMany() => Apart(() => WhileInUse(() =>
+    {
+        (Embedding layer, SparseOptimizer optimizer) = WithAGradient(parameters => new Adagrad(parameters));
+        return (_ => optimizer.save_state_dict(new BinaryWriter(new MemoryStream())), () => optimizer.step(), () =>
+        {
+            optimizer.Dispose();
+            layer.Dispose();
+        });
+    }));
+
+    [Fact]
     public void ALayerIsDisposedDuringASparseAdamStep() => Apart(() => WhileTheLayerIsDisposed(parameters => new SparseAdam(parameters)));
 
     [Fact]
