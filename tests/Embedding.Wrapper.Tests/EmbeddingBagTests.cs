@@ -83,6 +83,21 @@ public class EmbeddingBagTests
         Assert.Contains("at position [2], in bag 1", error.Message);
     }
 
+    [Theory]
+    [InlineData(ScalarType.Float32, EmbeddingBagMode.Sum)]
+    [InlineData(ScalarType.Float32, EmbeddingBagMode.Mean)]
+    [InlineData(ScalarType.Float64, EmbeddingBagMode.Mean)]
+    public void ATableWithoutColumnsHasASparseGradientToo(ScalarType dtype, EmbeddingBagMode mode)
+    {
+        using var bag = new EmbeddingBag(4, 0, mode: mode, sparse: true, dtype: dtype);
+        using Tensor input = Indices(1, 3), offsets = Indices(0), output = bag.call(input, offsets), sum = output.sum();
+        sum.backward();
+        using Tensor gradient = bag.Weight.grad!, indices = gradient.SparseIndices, values = gradient.SparseValues;
+        Assert.Equal([1, 0], output.shape);
+        Assert.Equal([1, 0], indices.shape); // as in PyTorch
+        Assert.Equal([0, 0], values.shape);
+    }
+
     [Fact]
     public void TheResultBelongsToTheCallersScope()
     {

@@ -56,7 +56,7 @@ internal static class NativeBag
             {
                 return LookUp(bags, weight, options).MoveToOuterDisposeScope();
             }
-            catch (ExternalException) when (BadIndex(input, weight, bags) is { } bad)
+            catch (ExternalException error) when (!NativeErrors.IsOfAType(error) && BadIndex(input, weight, bags) is { } bad)
             {
                 throw bad;
             }
@@ -113,7 +113,8 @@ internal static class NativeBag
 
     private static Tensor LookUp(Bags bags, Tensor weight, BagOptions options)
     {
-        if (weight.size(1) == 0) weight = NoColumns(weight);
+        if (weight.size(1) == 0 && options is { Mode: not EmbeddingBagMode.Max, PaddingIdx: null })
+            return Call(weight, bags, PlainFactors(weight, bags), options with { Mode = EmbeddingBagMode.Sum }).Output; // see NoColumns
         Tensor? factors = bags.PerSampleWeights;
         bool onCpu = weight.device_type == DeviceType.CPU;
         bool trainsWeight = is_grad_enabled() && weight.requires_grad, trainsFactors = is_grad_enabled() && factors is { requires_grad: true };
@@ -155,15 +156,17 @@ internal static class NativeBag
     /// <summary>The result by the plain kernel, which libtorch takes when the factors are not next to each other in memory.</summary>
     private static (Tensor Output, Tensor BagSize) PlainSum(Tensor weight, Bags bags, in BagOptions options)
     {
-        Tensor factors = bags.PerSampleWeights is { } given
-            ? stack([given, given], 1).select(1, 0)
-            : ones([1], weight.dtype, weight.device).expand(bags.Indices.size(0));
-        (Tensor output, Tensor bagSize) = Call(weight, bags, factors, options with { Mode = EmbeddingBagMode.Sum });
+        (Tensor output, Tensor bagSize) = Call(weight, bags, PlainFactors(weight, bags), options with { Mode = EmbeddingBagMode.Sum });
         if (options.Mode == EmbeddingBagMode.Sum) return (output, bagSize);
         bagSize = Call(NoColumns(weight), bags, null, options).BagSize; // libtorch counts for a mean
         using Scalar one = 1L;
         return (output.div_(bagSize.clamp_min(one).to(weight.dtype).unsqueeze(1)), bagSize);
     }
+
+    /// <summary>The factors of the rows, not next to each other in memory.</summary>
+    private static Tensor PlainFactors(Tensor weight, Bags bags) => bags.PerSampleWeights is { } given
+        ? stack([given, given.detach()], 1).select(1, 0)
+        : ones([1], weight.dtype, weight.device).as_strided([bags.Indices.size(0)], [0]);
 
     /// <summary>The factor of each row of the input in the gradient: divided by how often its index occurs and, for a mean, by the count.</summary>
     private static Tensor Divided(Bags bags, Tensor bagSize, Tensor weight, EmbeddingBagMode mode)
@@ -200,7 +203,8 @@ internal static class NativeBag
     /// <summary>The error for the first index outside the table, or null.</summary>
     private static ArgumentOutOfRangeException? BadIndex(Tensor input, Tensor weight, Bags bags)
     {
-        if (!input.is_integral() || Guard.FirstBadIndex(input, weight.size(0)) is not { } bad) return null;
+        if (!input.is_integral() || !(Guard.IsIndexType(input.dtype) || Guard.IsIndexType(bags.Offsets.dtype))) return null; // libtorch refuses it
+        if (Guard.FirstBadIndex(input, weight.size(0)) is not { } bad) return null;
         long bag = input.dim() == 2 ? bad.Position[0] : BagOf(bags.Offsets.to(int64).cpu().data<long>().ToArray(), bad.Position[0]);
         return Guard.BagIndexOutOfRange(bad.Value, bad.Position, bag, weight.size(0), nameof(input));
     }

@@ -12,7 +12,7 @@ internal static class NativeErrors
     public static Exception Translate(ExternalException error, Tensor input, Tensor weight)
     {
         string text = FirstLine(error);
-        if (text.StartsWith("Expected tensor for argument #", StringComparison.Ordinal))
+        if (IsOfAType(error))
             return new ArgumentException(text, nameof(input), error);
         if (input.device_type != weight.device_type || input.device_index != weight.device_index)
         {
@@ -24,6 +24,9 @@ internal static class NativeErrors
             return Guard.PaddingOutsideWeight(weight.size(0), error);
         return Guard.BadIndex(input, weight) ?? Translate(error);
     }
+
+    /// <summary>Whether libtorch refused the type of an argument.</summary>
+    public static bool IsOfAType(ExternalException error) => FirstLine(error).StartsWith("Expected tensor for argument #", StringComparison.Ordinal);
 
     /// <summary>The exception for any other error of libtorch, with libtorch's text.</summary>
     public static Exception Translate(ExternalException error)

@@ -73,6 +73,8 @@ public partial class BadInputTests
             Bad<ObjectDisposedException>("disposed", world => world.Dead, _ => Indices(0), "input"),
             Bad<ObjectDisposedException>("offsets disposed", _ => Indices(1), world => world.Dead, "offsets"),
             Bad<ArgumentException>("floats", _ => zeros(2), _ => Indices(0), "Long, Int; but got torch.FloatTensor"),
+            Bad<ArgumentException>("bytes in 2-d, out of range too", _ => tensor(new byte[,] { { 1, 9 } }), _ => null,
+                "Long, Int; but got torch.ByteTensor"),
             Bad<ArgumentException>("no offsets", _ => Indices(1), _ => null, "offsets has to be a 1D Tensor but got None"),
             Bad<ArgumentException>("2-d with offsets", _ => Indices(1).unsqueeze(0), _ => Indices(0), "offsets has to be None"),
             Bad<ArgumentException>("0-d", _ => tensor(1L), _ => null, "input has to be 1D or 2D Tensor"),
