@@ -59,15 +59,20 @@ public sealed partial class WordVectors : IDisposable
     {
         ArgumentNullException.ThrowIfNull(words);
         Guard.ThrowIfNullOrDisposed(vectors);
-        if (vectors.dim() != 2) throw new ArgumentException($"The vectors must be 2-dimensional, and have {vectors.dim()} dimensions.", nameof(vectors));
+        if (vectors.dim() != 2)
+            throw new ArgumentException($"The vectors must be 2-dimensional, and have {vectors.dim()} dimensions.", nameof(vectors));
         if (vectors.dtype != ScalarType.Float32)
             throw new ArgumentException($"The vectors must be Float32, and are {vectors.dtype}.", nameof(vectors));
         if (vectors.is_sparse || vectors.device_type == DeviceType.META || vectors.is_neg())
-            throw new ArgumentException("The vectors must be a dense tensor with memory: not sparse, lazily negated, or on the meta device.", nameof(vectors));
+        {
+            throw new ArgumentException(
+                "The vectors must be a dense tensor with memory: not sparse, lazily negated, or on the meta device.", nameof(vectors));
+        }
         if (vectors.size(1) > Array.MaxLength)
-            throw new ArgumentException($"Vectors have at most {Array.MaxLength} numbers, and these have {vectors.size(1)}.", nameof(vectors));
+            throw new ArgumentException($"A vector has at most {Array.MaxLength} numbers, not {vectors.size(1)}.", nameof(vectors));
         List<string> list = [.. words];
-        if (list.Count != vectors.size(0)) throw new ArgumentException($"There are {list.Count} words and {vectors.size(0)} vectors.", nameof(words));
+        if (list.Count != vectors.size(0))
+            throw new ArgumentException($"There are {list.Count} words and {vectors.size(0)} vectors.", nameof(words));
         _indices = new Dictionary<string, int>(list.Count);
         for (int i = 0; i < list.Count; i++)
         {
@@ -145,7 +150,9 @@ public sealed partial class WordVectors : IDisposable
 
     /// <summary>Copies the vector of a word. The comparison is case-sensitive.</summary>
     /// <param name="word">The word.</param>
-    /// <param name="destination">Receives the D numbers. Its length must be exactly that. It is not written to when there is no such word.</param>
+    /// <param name="destination">
+    /// Receives the D numbers. Its length must be exactly that. It is not written to when there is no such word.
+    /// </param>
     /// <returns>Whether there is such a word.</returns>
     /// <exception cref="ArgumentNullException"><paramref name="word"/> is null.</exception>
     /// <exception cref="ArgumentException"><paramref name="destination"/> has another length, whether there is such a word or not.</exception>
