@@ -70,6 +70,10 @@ internal static class AtomicFile
         {
             return null;
         }
+        catch (IOException) when (!OperatingSystem.IsWindows() && File.Exists(target))
+        {
+            return File.GetUnixFileMode(target); // another writer has locked it for a moment, to see whether it is abandoned
+        }
     }
 
     private static FileStream Create(string folder, UnixFileMode? mode, out string temporary)

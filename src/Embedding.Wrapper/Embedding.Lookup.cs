@@ -137,7 +137,10 @@ public partial class Embedding
     private Tensor ToTensor(ReadOnlySpan<long> indices)
     {
         using ReadGate.Reading life = _gate.Enter(), memory = _native.Gate.Enter();
-        return tensor(indices.ToArray(), device: _native.Weight.device);
+        Tensor copy = TensorMemory.Copy(indices);
+        Tensor weight = _native.Weight;
+        if (weight.device_type == DeviceType.CPU) return copy;
+        using (copy) return copy.to(weight.device);
     }
 
     internal static ScalarType? ElementType<T>() => default(T) switch

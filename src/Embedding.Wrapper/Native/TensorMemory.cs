@@ -7,6 +7,18 @@ namespace EmbeddingWrapper.Native;
 /// <summary>The memory of tensors on the CPU.</summary>
 internal static unsafe class TensorMemory
 {
+    /// <summary>A new tensor of numbers, <c>[n]</c>, int64, on the CPU.</summary>
+    /// <remarks>
+    /// <c>torch.tensor</c> shares the array. TorchSharp 0.107 takes a lock when libtorch frees such a tensor, inside a call from native
+    /// code, so the process ends if the thread is interrupted there.
+    /// </remarks>
+    public static Tensor Copy(ReadOnlySpan<long> numbers)
+    {
+        Tensor copy = empty(numbers.Length, int64, CPU);
+        numbers.CopyTo(new Span<long>(Address<long>(copy), numbers.Length));
+        return copy;
+    }
+
     /// <summary>
     /// The address of the first element of a contiguous tensor on the CPU. It is valid while the tensor lives and gets no other memory.
     /// </summary>
