@@ -19,11 +19,13 @@ if (args.Length > 1 || (args.Length == 1 && !int.TryParse(args[0], out turns)))
 CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
 
 using var sideBySide = new SideBySide(Environment.GetEnvironmentVariable("PYTHON") ?? "python3");
-Console.WriteLine($"PyTorch {sideBySide.PyTorch}, libtorch {TorchSharp.torch.__version__}, {Environment.ProcessorCount} processors; microseconds, the fastest of {turns} turns");
+Console.WriteLine($"PyTorch {sideBySide.PyTorch}, libtorch {TorchSharp.torch.__version__}, {Environment.ProcessorCount} processors; "
+    + $"microseconds, the fastest of {turns} turns");
 foreach (int threads in new[] { 1, Environment.ProcessorCount }.Distinct())
 {
     Console.WriteLine($"\nLook-ups, {threads} thread(s)\n");
-    Console.WriteLine("| rows, width, batch | PyTorch module | PyTorch `out=` | TorchSharp module | `forward` | PyTorch / `forward` | `Lookup` | PyTorch / `Lookup` | a plain copy, one thread |");
+    Console.WriteLine("| rows, width, batch | PyTorch module | PyTorch `out=` | TorchSharp module | "
+        + "`forward` | PyTorch / `forward` | `Lookup` | PyTorch / `Lookup` | a plain copy, one thread |");
     Console.WriteLine("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
     foreach (var (rows, width, batch, rounds) in new (long, long, long, int)[]
         { (1000, 64, 1, 200), (1000, 64, 32, 200), (30_000, 768, 512, 20), (1_000_000, 128, 8192, 10), (1_000_000, 64, 65_536, 3), (4_000_000, 128, 65_536, 3) })
@@ -71,7 +73,8 @@ try
     {
         var (theirs, ours) = sideBySide.Run(work, turns);
         Console.WriteLine($"| {work.Format}, {new FileInfo(work.Path).Length / 1e6:F0} MB | {ours["load"] / 1000:F1} | "
-            + string.Join(" | ", new[] { "loadtxt", "gensim", "safetensors" }.Select(name => theirs.TryGetValue(name, out double time) ? $"{time / 1000:F1}" : "")) + " |");
+            + string.Join(" | ", new[] { "loadtxt", "gensim", "safetensors" }
+                .Select(name => theirs.TryGetValue(name, out double time) ? $"{time / 1000:F1}" : "")) + " |");
     }
 }
 finally

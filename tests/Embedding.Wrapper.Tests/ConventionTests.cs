@@ -97,7 +97,8 @@ public class ConventionTests
     private static readonly string[] AliveAfterDisposal =
     [
         "get_NumEmbeddings", "get_EmbeddingDim", "get_PaddingIdx", "get_MaxNorm", "get_NormType", "get_ScaleGradByFreq", "get_Sparse",
-        "get_Mode", "get_IncludeLastOffset", "get_CheckIndices", "set_CheckIndices", "get_Betas", "set_Betas", "get_Momentum", "set_Momentum", nameof(ToString), nameof(IDisposable.Dispose),
+        "get_Mode", "get_IncludeLastOffset", "get_CheckIndices", "set_CheckIndices", "get_Betas", "set_Betas",
+        "get_Momentum", "set_Momentum", nameof(ToString), nameof(IDisposable.Dispose),
         nameof(nn.Module.named_parameters), nameof(nn.Module.get_parameter), // TorchSharp's list, which is then empty
     ];
 

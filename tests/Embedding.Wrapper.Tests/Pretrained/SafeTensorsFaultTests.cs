@@ -17,11 +17,15 @@ public class SafeTensorsFaultTests
     [InlineData("""{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4,8¶]}}""", "data_offsets of 'a' are [0, 4, 8], not a start and an end.")]
     [InlineData("""{"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]¶}}""", "'a' needs 12 bytes, and data_offsets give it 8.")]
     [InlineData("""{¶"a":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}""", "'a' ends at byte 16 of the data, and there are 8.")]
-    [InlineData("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},¶"b":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}""", "'b' starts at byte 0 of the data, within the tensor before it.")]
+    [InlineData("""{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},¶"b":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}""",
+        "'b' starts at byte 0 of the data, within the tensor before it.")]
     [InlineData("""{¶"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}""", "4 bytes before 'a' belong to no tensor.")]
-    [InlineData("""{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},¶"b":{"dtype":"U8","shape":[5],"data_offsets":[3,8]}}""", "2 bytes before 'b' belong to no tensor.")]
-    [InlineData("""{"a":{"dtype":"F32","shape":[9223372036854775807,9223372036854775807],"data_offsets":[0,8]¶}}""", "the shape of 'a' is absurd: F32 of [9223372036854775807, 9223372036854775807].")]
-    [InlineData("""{"a":{"dtype":"F32","shape":[¶9223372036854775808],"data_offsets":[0,8]}}""", "the shape of 'a' holds something that is not a whole number below 2^63.")]
+    [InlineData("""{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},¶"b":{"dtype":"U8","shape":[5],"data_offsets":[3,8]}}""",
+        "2 bytes before 'b' belong to no tensor.")]
+    [InlineData("""{"a":{"dtype":"F32","shape":[9223372036854775807,9223372036854775807],"data_offsets":[0,8]¶}}""",
+        "the shape of 'a' is absurd: F32 of [9223372036854775807, 9223372036854775807].")]
+    [InlineData("""{"a":{"dtype":"F32","shape":[¶9223372036854775808],"data_offsets":[0,8]}}""",
+        "the shape of 'a' holds something that is not a whole number below 2^63.")]
     [InlineData("""{"a":{"dtype":"F32","shape":[4611686018427387904,4611686018427387904,0],"data_offsets":[0,0]¶}}""", "the shape of 'a' is absurd")]
     [InlineData("""{"a":{"dtype":"F4","shape":[3],"data_offsets":[0,8]¶}}""", "the shape of 'a' is absurd: F4 of [3].")]
     [InlineData("""{"a":{"dtype":"F32","shape":[¶2.0],"data_offsets":[0,8]}}""", "the shape of 'a' holds something that is not a whole number below 2^63.")]
@@ -110,7 +114,8 @@ public class SafeTensorsFaultTests
     {
         string shape = string.Join(',', Enumerable.Repeat(1, dimensions));
         string start = """{"a":{"dtype":"U8","shape":[""" + string.Join(',', Enumerable.Repeat(1, 64)) + ",";
-        AssertFault(Header($$$"""{"a":{"dtype":"U8","shape":[{{{shape}}}],"data_offsets":[0,1]}}""", [7]), 8 + start.Length, "the shape of 'a' has more than 64 numbers.");
+        AssertFault(Header($$$"""{"a":{"dtype":"U8","shape":[{{{shape}}}],"data_offsets":[0,1]}}""", [7]), 8 + start.Length,
+            "the shape of 'a' has more than 64 numbers.");
     }
 
     [Fact]
