@@ -5,7 +5,7 @@ namespace EmbeddingWrapper.Repl;
 
 /// <summary>
 /// The documentation page of <c>torch.nn.Embedding</c> in C#, then real word vectors. Each step of the page stands alone, so
-/// that it can be copied. <c>parity-scripts/tour.py</c> runs the same steps under the same headings on PyTorch, and a test
+/// that it can be copied. <c>parity-scripts/checks/tour.py</c> runs the same steps under the same headings on PyTorch, and a test
 /// compares the results.
 /// </summary>
 /// <inheritdoc cref="Tour(ITourReport)"/>

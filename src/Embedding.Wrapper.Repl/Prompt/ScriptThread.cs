@@ -10,7 +10,7 @@ namespace EmbeddingWrapper.Repl.Prompt;
 /// <param name="stillRunning">Called when a line that is to stop has not stopped after a while.</param>
 internal sealed class ScriptThread(Action stillRunning)
 {
-    private static readonly TimeSpan s_forLoops = TimeSpan.FromMilliseconds(200), s_forSleepers = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan ForLoops = TimeSpan.FromMilliseconds(200), ForSleepers = TimeSpan.FromSeconds(1);
 
     private readonly Lock _gate = new();
     private Worker? _worker;
@@ -75,13 +75,13 @@ internal sealed class ScriptThread(Action stillRunning)
 
     private async Task Insist(Line line, Worker worker)
     {
-        await Task.Delay(s_forLoops).ConfigureAwait(false);
+        await Task.Delay(ForLoops).ConfigureAwait(false);
         lock (_gate)
         {
             if (_running != line) return;
             worker.Interrupt();
         }
-        await Task.Delay(s_forSleepers).ConfigureAwait(false);
+        await Task.Delay(ForSleepers).ConfigureAwait(false);
         bool runs;
         lock (_gate) runs = _running == line;
         if (runs) stillRunning();

@@ -26,7 +26,7 @@ internal sealed class Session
         using Parameter = TorchSharp.Modules.Parameter;
         """;
 
-    private static readonly string[] s_usings =
+    private static readonly string[] Usings =
     [
         "System", "System.Collections.Generic", "System.IO", "System.Linq", "System.Threading.Tasks",
         "TorchSharp", "TorchSharp.torch", "EmbeddingWrapper", // the name of a type stands for 'using static'
@@ -48,7 +48,7 @@ internal sealed class Session
         _options = ScriptOptions.Default
             .AddReferences(typeof(Enumerable).Assembly, typeof(torch).Assembly, typeof(Embedding).Assembly, typeof(WordVectors).Assembly)
             .AddReferences(typeof(LoopChecks).Assembly) // that of the globals alone is under an alias of the engine's
-            .AddImports(s_usings)
+            .AddImports(Usings)
             .WithLanguageVersion(LanguageVersion.Latest)
             .WithSourceResolver(ScriptSourceResolver.Default.WithBaseDirectory(folder))
             .WithMetadataResolver(ScriptMetadataResolver.Default.WithBaseDirectory(folder))

@@ -10,7 +10,7 @@ internal static class Submission
     /// <summary>How the engine reads a submission.</summary>
     public static CSharpParseOptions ScriptOptions { get; } = new(LanguageVersion.Latest, kind: SourceCodeKind.Script);
 
-    private static readonly CSharpParseOptions s_program = new(LanguageVersion.Latest);
+    private static readonly CSharpParseOptions ProgramOptions = new(LanguageVersion.Latest);
 
     /// <summary>Whether <paramref name="text"/> can be run as it is, or refused, without waiting for another line.</summary>
     /// <param name="text">One or more lines.</param>
@@ -40,7 +40,7 @@ internal static class Submission
     {
         if (!text.Contains("using", StringComparison.Ordinal)) return text;
         char[] result = text.ToCharArray();
-        CompilationUnitSyntax program = CSharpSyntaxTree.ParseText(text, s_program).GetCompilationUnitRoot();
+        CompilationUnitSyntax program = CSharpSyntaxTree.ParseText(text, ProgramOptions).GetCompilationUnitRoot();
         foreach (GlobalStatementSyntax member in program.Members.OfType<GlobalStatementSyntax>())
         {
             if (member.Statement is LocalDeclarationStatementSyntax { UsingKeyword: var word } statement
