@@ -45,3 +45,14 @@ def drawn_batches(rng, rows, columns, sizes=(4, 1, 5), dtype="float32"):
 
 def optimizer(kind, options, parameters=("m.weight",)):
     return getattr(do, kind)("o", list(parameters), **options)
+
+
+def learn(kind, options, batches):
+    return [optimizer(kind, options), *trained(kind, batches)]
+
+
+def dense(index, gradient, drop=True):
+    """A dense gradient for a table whose module gives sparse ones."""
+    first = [do.zero_grad("o")] if drop else []
+    return [*first, do.tensor("i", indices(index)), do.functional("y", "i", "m.weight", gives=False),
+            do.tensor("g", gradient), do.backward("y", "g")]

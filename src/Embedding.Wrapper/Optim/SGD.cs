@@ -23,8 +23,8 @@ namespace EmbeddingWrapper.Optim;
 /// are those of TorchSharp's optimizers. A buffer is made at the first step with a gradient and momentum.
 /// </para>
 /// <para>
-/// One difference: a table of one column, one look-up and <c>sum().backward()</c> make a gradient that PyTorch adds as nothing. Here the
-/// step is done.
+/// A table of one column, one look-up and <c>sum().backward()</c> make a sparse gradient that PyTorch's SGD adds as nothing, and so does this
+/// one. Another look-up in the batch, or another loss than a sum, is enough for the step to be done.
 /// </para>
 /// </remarks>
 public sealed class SGD : SparseOptimizer, optim.IMomentum

@@ -28,7 +28,6 @@ internal sealed class SparseGradient
         {
             All = negate ? gradient.neg() : gradient;
             (Indices, Values) = (All.SparseIndices, All.SparseValues);
-            if (Values.numel() == 1) All = sparse_coo_tensor(Indices, Values = AsOneElement(Values), All.shape);
         }
         if (IsEmpty || gradient.device_type != DeviceType.CPU) return;
 
@@ -41,10 +40,6 @@ internal sealed class SparseGradient
             throw new InvalidOperationException(FormattableString.Invariant(
                 $"The gradient has an entry at index {(low < 0 ? low : high)} of dimension {dim}, of size {size}."));
         }
-
-        // The backward pass of a sum over one element makes a value with the strides (0, 0). libtorch's sparse addition then adds
-        // nothing.
-        static Tensor AsOneElement(Tensor value) => value.as_strided(value.shape, [.. value.shape.Select(_ => 1L)]);
     }
 
     /// <summary>The gradient itself.</summary>
@@ -81,6 +76,9 @@ internal sealed class SparseGradient
         ScalarType dtype = parameter.dtype;
         if (dtype is not (ScalarType.Float32 or ScalarType.Float64) || Indices.size(0) != 1 || !Indices.is_contiguous()) return false;
         if (!IsPlain(Values) || !Fits(parameter)) return false;
+
+        // The backward pass of a sum over one element makes a value with the strides (0, 0). libtorch's sparse addition adds nothing then.
+        if (Values.stride(0) == 0) return false;
         foreach (Tensor tensor in state)
             if (!Fits(tensor)) return false;
         return true;
