@@ -26,7 +26,7 @@ check() {
 # Faults that the model must find.
 check "assertion violated" -DNO_BARRIER -DCHANGE
 check "assertion violated" -DNO_BARRIER -DMOVE
-check "assertion violated" -DNO_BARRIER -DCLOSE
+check "assertion violated" -DNO_BARRIER -DDISPOSE
 check "assertion violated" -DNO_RETRY -DCHANGE
 check "assertion violated" -DONE_ENTRY -DCHANGE
 check "invalid end state" -DNESTED_WAITS -DCHANGE -DCHANGE_MEMORY
@@ -35,6 +35,6 @@ check "invalid end state" -DNESTED_WAITS -DCHANGE -DCHANGE_MEMORY
 check "errors: 0" -DCHANGE
 check "errors: 0" -DMOVE
 [ "${1:-}" = all ] || exit 0
-check "errors: 0" -DCHANGE -DCLOSE
-check "errors: 0" -DONE_READER -DCHANGE -DCHANGE_MEMORY -DMOVE -DCLOSE
+check "errors: 0" -DCHANGE -DDISPOSE
+check "errors: 0" -DONE_READER -DCHANGE -DCHANGE_MEMORY -DMOVE -DDISPOSE
 check "errors: 0" -DONE_READER -DTHREADS=2 -DCHANGE -DMOVE

@@ -192,17 +192,21 @@ proctype Mover()
     fi
 }
 
-/* Dispose. */
-proctype Closer(byte g)
+/* Dispose: closes the layer's gate, and then, inside no gate, changes the memory's gate to free the parameter. */
+proctype Disposer()
 {
-    byte i; bool found;
+    byte i; bool found, first;
     if
-    :: atomic { state[g] == Open -> state[g] = Closed }
-    :: state[g] == Closed -> skip
+    :: atomic { state[0] == Open -> state[0] = Closed; first = true }
+    :: state[0] == Closed -> skip
     fi;
     Barrier(i);
-    WaitUntilUnused(g, i, found);
-    atomic { freed[g] = true; assert(inside[g] == 0) }
+    WaitUntilUnused(0, i, found);
+    atomic { freed[0] = true; assert(inside[0] == 0) }
+    if
+    :: first -> Change(1, i, found)
+    :: !first -> skip
+    fi
 }
 
 init
@@ -221,8 +225,8 @@ init
 #ifdef MOVE
         run Mover();
 #endif
-#ifdef CLOSE
-        run Closer(0);
+#ifdef DISPOSE
+        run Disposer();
 #endif
     }
 }

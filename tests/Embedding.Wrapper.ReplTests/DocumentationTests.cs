@@ -7,7 +7,6 @@ namespace EmbeddingWrapper.ReplTests;
 public class DocumentationTests
 {
     [Theory]
-    [InlineData("README.md", "## Explore")]
     [InlineData("src/Embedding.Wrapper.Repl/PROMPTS.md", "## This one")]
     public void SessionsOnAPageAreWhatHappens(string page, string heading)
     {
@@ -26,7 +25,7 @@ public class DocumentationTests
     [Fact]
     public async Task TheExampleOfTheReadmeCanBePasted()
     {
-        string[] code = Block("README.md", "## An example", "csharp");
+        string[] code = Block("README.md", "## Example", "csharp");
         Ran ran = await Start("dotnet", [Shared.Program, "repl"], string.Join('\n', code));
         IEnumerable<string> expected = code.Where(line => line.StartsWith("Console.", StringComparison.Ordinal))
             .Select(line => $"{line.Split("// ")[1]}\n");

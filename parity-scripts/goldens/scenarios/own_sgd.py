@@ -7,7 +7,7 @@ import training
 from cases import distinct, given, pairwise, tensor, told
 from steps import OPTIMIZERS, Scenario, do
 from training import backward, dense, drawn_batches, optimizer, state, stepped, table, trained
-from values import ALL_FLOATS, counting, indices, ones, seeded, sparse, ugly, value
+from values import ALL_FLOATS, counting, indices, ones, seeded, ugly, value
 
 ABOUT = "SGD with momentum, dampening, weight decay, nesterov and maximize, dense and sparse, with PyTorch's momentum buffer."
 

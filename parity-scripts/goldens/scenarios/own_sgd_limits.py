@@ -4,7 +4,7 @@ import functools
 import itertools
 
 import training
-from cases import tensor, told
+from cases import told
 from steps import Scenario, do
 from training import backward, dense, drawn_batches, optimizer, state, stepped, table, trained
 from values import ALL_FLOATS, counting, ones, seeded, sparse, ugly, value
