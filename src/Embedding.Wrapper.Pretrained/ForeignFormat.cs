@@ -45,7 +45,7 @@ internal static class ForeignFormat
 
     /// <summary>The format, if it is one that this library does not read.</summary>
     /// <param name="start">The first <see cref="StartLength"/> bytes of the file, or of what is packed in it.</param>
-    /// <returns>What the file is and what helps, as the end of a sentence: "an .xz file: unpack it first". Null if unknown.</returns>
+    /// <returns>The format and the way out, as the end of a sentence: "an .xz file: unpack it first". Null if unknown.</returns>
     public static string? Of(ReadOnlySpan<byte> start)
     {
         foreach ((byte[] signature, string what) in Signatures)

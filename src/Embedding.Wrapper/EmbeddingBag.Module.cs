@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace EmbeddingWrapper;
 
-// What both layers share, as TorchSharp's module shows it.
+// The overrides of TorchSharp's module. They forward to LayerTable, which both layers share.
 public partial class EmbeddingBag
 {
     /// <inheritdoc cref="Embedding.Weight"/>

@@ -12,8 +12,8 @@ namespace EmbeddingWrapper;
 /// <remarks>
 /// <para>
 /// Use it like <see cref="Embedding"/>: in an optimizer through <c>parameters()</c>, with <c>state_dict</c>, <c>save</c>, <c>load</c>,
-/// <c>to</c>, hooks, <c>train</c> and <c>eval</c>, tied to another layer through <see cref="Weight"/>, and on several threads. What is said
-/// there about these things holds here too. Its only parameter is <c>weight</c>.
+/// <c>to</c>, hooks, <c>train</c> and <c>eval</c>, tied to another layer through <see cref="Weight"/>, and on several threads. Everything
+/// that is documented there holds here too. Its only parameter is <c>weight</c>.
 /// </para>
 /// <para>
 /// <c>nn.Sequential</c> takes only modules of one argument by their type, and this one has three. A small module of yours makes it fit:

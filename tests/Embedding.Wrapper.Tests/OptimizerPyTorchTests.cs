@@ -113,7 +113,7 @@ public class OptimizerPyTorchTests
     [InlineData(Kind.SGD)]
     public void PyTorchLoadsASavedStateAndTrainingGoesOn(Kind kind)
     {
-        Assert.SkipUnless(Run("-c", "import torch").ExitCode == 0, "python3-torch is not installed");
+        Assert.SkipUnless(HasPyTorch, "python3-torch is not installed");
         Recorded golden = Golden(kind);
         Parameter[] tables = Tables();
         using SparseOptimizer optimizer = NewOptimizer(kind, tables);
@@ -171,7 +171,9 @@ public class OptimizerPyTorchTests
         Train(larger, to, 0);
     }
 
-    private static (int ExitCode, string Output, string Errors) Run(params string[] arguments)
+    internal static bool HasPyTorch { get; } = Run("-c", "import torch").ExitCode == 0;
+
+    internal static (int ExitCode, string Output, string Errors) Run(params string[] arguments)
     {
         try
         {

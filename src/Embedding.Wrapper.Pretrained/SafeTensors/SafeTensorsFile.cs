@@ -146,7 +146,7 @@ public sealed partial class SafeTensorsFile : IDisposable
 
     /// <summary>Gives all tensors, as <c>load_state_dict</c> takes them.</summary>
     /// <returns>
-    /// What <see cref="Read"/> gives, by name. The names of a tied tensor have different objects over the same memory. The caller
+    /// All tensors by name, each as <see cref="Read"/> gives it. The names of a tied tensor have different objects over the same memory. The caller
     /// disposes the tensors.
     /// </returns>
     /// <exception cref="NotSupportedException">TorchSharp lacks the dtype of one of them.</exception>

@@ -1,6 +1,6 @@
 namespace EmbeddingWrapper.Pretrained;
 
-/// <summary>What the caller of <c>WordVectors.Load</c> asked for.</summary>
+/// <summary>The options of a call of <c>WordVectors.Load</c>.</summary>
 /// <param name="Limit">The largest number of rows to keep, or null.</param>
 /// <param name="Progress">Is called after each block.</param>
 /// <param name="Cancellation">Is checked at each read and after each block.</param>

@@ -1,8 +1,8 @@
 namespace EmbeddingWrapper.Pretrained;
 
 /// <summary>
-/// What <see cref="WordVectors.Load(string, WordVectorsFormat, int?, IProgress{LoadProgress}?, CancellationToken, UndecodableText, IReadOnlySet{string}?)"/>
-/// does with a word that is not valid UTF-8. word2vec writes such words when it cuts a long word within a character, and published fastText
+/// How <see cref="WordVectors.Load(string, WordVectorsFormat, int?, IProgress{LoadProgress}?, CancellationToken, UndecodableText, IReadOnlySet{string}?)"/>
+/// treats a word that is not valid UTF-8. word2vec writes such words when it cuts a long word within a character, and published fastText
 /// files contain some.
 /// </summary>
 public enum UndecodableText

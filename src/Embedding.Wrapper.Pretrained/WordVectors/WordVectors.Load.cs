@@ -23,7 +23,7 @@ public sealed partial class WordVectors
     /// <param name="format">The format. Default: detected from the content of the file; of a compressed file, from the uncompressed content.</param>
     /// <param name="limit">
     /// The largest number of rows to keep, from the top. Duplicates count; rows left out by <paramref name="undecodable"/> or
-    /// <paramref name="only"/> do not. What follows the last of them is not read. Default: all rows.
+    /// <paramref name="only"/> do not. The rows after the last of them are not read. Default: all rows.
     /// </param>
     /// <param name="progress">Is called after about each megabyte, on the calling thread. Default: none.</param>
     /// <param name="cancellationToken">Cancels the load, also while it waits for a pipe. Default: it is never cancelled.</param>

@@ -1,3 +1,6 @@
+using System.Collections;
+using System.Diagnostics.CodeAnalysis;
+using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using TorchSharp;
@@ -16,6 +19,28 @@ internal sealed class LayerParameter(Tensor data, bool requiresGrad) : Parameter
     private static readonly ConditionalWeakTable<Parameter, LayerParameter> Successors = [];
 
     private bool _released;
+
+    static LayerParameter()
+    {
+        AppDomain.CurrentDomain.AssemblyLoad += (_, args) => Introduce(args.LoadedAssembly);
+        foreach (Assembly assembly in AppDomain.CurrentDomain.GetAssemblies()) Introduce(assembly);
+    }
+
+    /// <summary>
+    /// Lets <c>save_py</c> of TorchSharp.PyBridge write this class. It finds the way to write an object by its exact type, and knows
+    /// <see cref="Parameter"/> (seen in 1.4.4).
+    /// </summary>
+    [UnconditionalSuppressMessage("Trimming", "IL2026", Justification = "A type that was trimmed is not found.")]
+    [UnconditionalSuppressMessage("Trimming", "IL2075", Justification = "A field that was trimmed is not found.")]
+    [UnconditionalSuppressMessage("Trimming", "IL2072", Justification = "The type was found, so its initializer is there.")]
+    private static void Introduce(Assembly assembly)
+    {
+        const BindingFlags hidden = BindingFlags.Static | BindingFlags.NonPublic;
+        if (assembly.GetName().Name != "TorchSharp.PyBridge" || assembly.GetType("TorchSharp.PyBridge.PyTorchPickler") is not { } pickler) return;
+        RuntimeHelpers.RunClassConstructor(pickler.TypeHandle); // registers Parameter
+        object? writers = pickler.GetNestedType("CustomPickler", BindingFlags.NonPublic)?.BaseType?.GetField("customDeconstructors", hidden)?.GetValue(null);
+        if (writers is IDictionary known && known[typeof(Parameter)] is { } writer) known[typeof(LayerParameter)] = writer;
+    }
 
     /// <summary>The gate of its memory, once it is known. It can be entered while another thread disposes the parameter.</summary>
     public ReadGate? Gate { get; set; }

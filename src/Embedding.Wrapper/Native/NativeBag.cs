@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace EmbeddingWrapper.Native;
 
-/// <summary>What a look-up of bags does. The names are those of PyTorch's page.</summary>
+/// <summary>The options of a look-up of bags. The names are those of PyTorch's page.</summary>
 internal readonly record struct BagOptions(double? MaxNorm, double NormType, bool ScaleGradByFreq, EmbeddingBagMode Mode, bool Sparse,
     bool IncludeLastOffset, long? PaddingIdx);
 
@@ -217,7 +217,7 @@ internal static class NativeBag
         return bag;
     }
 
-    /// <summary>What is wrong with the offsets of so many indices, or null. libtorch would not find all of it.</summary>
+    /// <summary>The fault of the offsets of so many indices, or null. libtorch would not find every fault.</summary>
     public static ArgumentException? OffsetsFault(ReadOnlySpan<long> offsets, long length, bool includesLast)
     {
         if (includesLast && offsets.Length == 0) return Refused($"include_last_offset: number of offset should be at least 1");
@@ -278,7 +278,7 @@ internal static class NativeBag
             }
         }
 
-        /// <summary>What is wrong with the offsets, or null. Types are libtorch's to check.</summary>
+        /// <summary>The fault of the offsets, or null. libtorch checks the types.</summary>
         public unsafe ArgumentException? FaultOfOffsets()
         {
             if (!AllOffsets.is_integral() || AllOffsets.is_meta || AllOffsets.is_sparse) return null;

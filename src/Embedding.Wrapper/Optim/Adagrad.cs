@@ -164,7 +164,7 @@ public sealed class Adagrad : SparseOptimizer
         public double? eps { get => Number(); set => SetNumber(value); }
     }
 
-    /// <summary>What is kept for one parameter: PyTorch's <c>step</c> and <c>sum</c>.</summary>
+    /// <summary>The state of one parameter: PyTorch's <c>step</c> and <c>sum</c>.</summary>
     public sealed class State : SparseOptimizerState
     {
         internal State(Parameter parameter) : base(parameter, nameof(sum))

@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 
 namespace EmbeddingWrapper.Optim;
 
-/// <summary>What is done to gradients between the backward pass and the step.</summary>
+/// <summary>Operations on gradients between the backward pass and the step.</summary>
 public static class Gradients
 {
     /// <summary>

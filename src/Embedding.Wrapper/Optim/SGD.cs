@@ -215,7 +215,7 @@ public sealed class SGD : SparseOptimizer, optim.IMomentum
         public bool? nesterov { get => Flag(); set => SetFlag(value); }
     }
 
-    /// <summary>What is kept for one parameter: PyTorch's <c>momentum_buffer</c>.</summary>
+    /// <summary>The state of one parameter: PyTorch's <c>momentum_buffer</c>.</summary>
     public sealed class State : SparseOptimizerState
     {
         internal State(Parameter parameter) : base(parameter, nameof(momentum_buffer))

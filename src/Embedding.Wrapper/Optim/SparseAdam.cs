@@ -154,7 +154,7 @@ public sealed class SparseAdam : SparseOptimizer, optim.IBetas
         public double? eps { get => Number(); set => SetNumber(value); }
     }
 
-    /// <summary>What is kept for one parameter: PyTorch's <c>step</c>, <c>exp_avg</c> and <c>exp_avg_sq</c>.</summary>
+    /// <summary>The state of one parameter: PyTorch's <c>step</c>, <c>exp_avg</c> and <c>exp_avg_sq</c>.</summary>
     public sealed class State : SparseOptimizerState
     {
         internal State(Parameter parameter) : base(parameter, nameof(exp_avg), nameof(exp_avg_sq))

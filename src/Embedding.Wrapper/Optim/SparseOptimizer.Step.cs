@@ -9,7 +9,7 @@ namespace EmbeddingWrapper.Optim;
 // A step: validate, prepare, change.
 public abstract partial class SparseOptimizer
 {
-    /// <summary>What a step does to one parameter.</summary>
+    /// <summary>The work of a step on one parameter.</summary>
     /// <param name="Options">The options of its group.</param>
     /// <param name="State">What is kept for it.</param>
     /// <param name="Parameter">The caller's.</param>

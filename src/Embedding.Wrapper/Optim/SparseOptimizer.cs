@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace EmbeddingWrapper.Optim;
 
 /// <summary>
-/// What the optimizers of this library share: parameter groups, the order of a step, saved state, locking and disposal. An optimizer adds
+/// The base class of this library's optimizers: parameter groups, the order of a step, saved state, locking and disposal. An optimizer adds
 /// its options and its formula.
 /// </summary>
 /// <remarks>

@@ -8,7 +8,7 @@ using static TorchSharp.torch;
 namespace EmbeddingWrapper.Optim;
 
 /// <summary>
-/// What an optimizer keeps for one parameter: a step count and some tensors of the shape of the parameter, which the state owns. Every
+/// The state that an optimizer keeps for one parameter: a step count and some tensors of the shape of the parameter, which the state owns. Every
 /// member waits for a step that runs on another thread.
 /// </summary>
 /// <remarks>The names are PyTorch's, for the reasons that <see cref="SparseOptimizerOptions"/> gives.</remarks>

@@ -111,7 +111,7 @@ internal abstract class RowFormat(VectorStream file, WordFilter words)
         }
     }
 
-    /// <summary>Reads a block. What comes from a pipe is passed on at once: the writer may wait before it goes on.</summary>
+    /// <summary>Reads a block. Bytes from a pipe are passed on at once, because the writer may wait before it writes more.</summary>
     private int Fill(Span<byte> block)
     {
         int length = 0;
