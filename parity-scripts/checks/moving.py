@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Runs the Python column of src/Embedding.Wrapper/docs/MOVING-FROM-PYTORCH.md on PyTorch, from top to bottom.
+"""Runs the Python column of docs/MOVING-FROM-PYTORCH.md on PyTorch, from top to bottom.
 
     parity-scripts/checks/moving.py check    fails if a line does not give what its row says
 
@@ -12,7 +12,7 @@ import re
 import sys
 import tempfile
 
-PAGE = pathlib.Path(__file__).resolve().parents[2] / "src/Embedding.Wrapper/docs/MOVING-FROM-PYTORCH.md"
+PAGE = pathlib.Path(__file__).resolve().parents[2] / "docs/MOVING-FROM-PYTORCH.md"
 
 # The cells: Python, C#, what both give (nothing, a text, or the text of an error), the difference.
 ROW = re.compile(r"\| `(?P<python>[^`]+)` \| `[^`]+` \| (?:(?P<raises>raises )?`(?P<text>[^`]+)` )?\| .*\|")

@@ -1,6 +1,6 @@
 namespace EmbeddingWrapper.PackageTests;
 
-/// <summary>CONTRIBUTING.md and .ci/run agree.</summary>
+/// <summary>CONTRIBUTING.md, .ci/run and the workflows agree.</summary>
 public class ContributingTests
 {
     [Fact]
@@ -16,6 +16,24 @@ public class ContributingTests
             Assert.True(found >= 0, $"CONTRIBUTING.md has this command; .ci/run does not run it, or runs it earlier: {command}");
             next = found + 1;
         }
+    }
+
+    /// <summary>The workflows run the commands that need .NET alone: the other systems do not have the PyTorch of the goldens.</summary>
+    [Fact]
+    public void TheWorkflowsRunThePagesCommandsOfDotnetInItsOrder()
+    {
+        string[] commands = [.. Repository.Commands("CONTRIBUTING.md").Where(command =>
+            command.Contains("dotnet ") && !command.Contains("dotnet format") && !command.Contains("--filter"))];
+        Assert.Equal(commands, Steps("ci.yml").Where(step => step.Contains("dotnet ")));
+        Assert.Contains(".ci/run", Steps("ci.yml"));
+        Assert.Equal(
+            commands.Where(command => command.StartsWith("dotnet pack")).Select(command => $"{command} --output packages"),
+            Steps("release.yml").Where(step => step.StartsWith("dotnet pack")));
+
+        static IEnumerable<string> Steps(string workflow) =>
+            from line in Repository.Read($".github/workflows/{workflow}").Split('\n')
+            where line.Contains("- run: ")
+            select line.Split("- run: ")[1];
     }
 
     [Fact]

@@ -5,8 +5,8 @@ namespace EmbeddingWrapper.PackageTests;
 /// <summary>Every line of the pages on moving here compiles against the packages, runs, and gives what its row says.</summary>
 public partial class MovingPagesTests(Workspace workspace)
 {
-    private const string FromPyTorch = "src/Embedding.Wrapper/docs/MOVING-FROM-PYTORCH.md";
-    private const string FromTorchSharp = "src/Embedding.Wrapper/docs/MOVING-FROM-TORCHSHARP.md";
+    private const string FromPyTorch = "docs/MOVING-FROM-PYTORCH.md";
+    private const string FromTorchSharp = "docs/MOVING-FROM-TORCHSHARP.md";
 
     [Fact]
     public void EveryLineRunsAndGivesWhatItsRowSays()

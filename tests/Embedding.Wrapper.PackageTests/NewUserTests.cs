@@ -24,6 +24,35 @@ public class NewUserTests(Workspace workspace)
         Directory.Delete(app, recursive: true); // half a gigabyte
     }
 
+    /// <summary>One platform's libtorch, linked into the package cache: the two properties do that. Without them bin takes a gigabyte.</summary>
+    [Fact]
+    public void TwoPropertiesKeepBinSmall()
+    {
+        const string one = "<UseCurrentRuntimeIdentifier>true</UseCurrentRuntimeIdentifier>";
+        const string other = "<CreateSymbolicLinksForCopyLocalIfPossible>true</CreateSymbolicLinksForCopyLocalIfPossible>";
+        workspace.Write("Small/Directory.Build.props", "<Project />"); // instead of the workspace's, which has one of them
+        workspace.Write("Small/Small.csproj", $"""
+            <Project Sdk="Microsoft.NET.Sdk">
+              <PropertyGroup>
+                <OutputType>Exe</OutputType>
+                <TargetFramework>net10.0</TargetFramework>
+                <ImplicitUsings>enable</ImplicitUsings>
+                {one}
+                {other}
+              </PropertyGroup>
+              <ItemGroup>{Package("Embedding.Wrapper", workspace.Version)}{Package("libtorch-cpu")}</ItemGroup>
+            </Project>
+            """);
+        workspace.Write("Small/Program.cs", ReadmeExample.Code);
+        Assert.Equal(ReadmeExample.Output, workspace.Dotnet("Small", "run"));
+
+        FileInfo[] files = new DirectoryInfo(Path.Combine(workspace.Root, "Small/bin")).GetFiles("*", SearchOption.AllDirectories);
+        Assert.Contains(files, file => file.Name.Contains("torch_cpu"));
+        if (OperatingSystem.IsWindows() && files.All(file => file.LinkTarget is null))
+            Assert.Skip("Windows allows no symbolic links here: they need developer mode or an administrator.");
+        Assert.InRange(files.Where(file => file.LinkTarget is null).Sum(file => file.Length), 0, 50_000_000);
+    }
+
     [Fact]
     public void FSharpHasTheSame()
     {

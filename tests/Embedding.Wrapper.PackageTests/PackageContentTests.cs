@@ -19,8 +19,7 @@ public sealed class PackageContentTests(Workspace workspace)
                 "README.md",
                 "buildTransitive/net10.0/Embedding.Wrapper.targets",
                 "buildTransitive/net10.0/NativeFixTask.cs",
-                "docs/MOVING-FROM-PYTORCH.md",
-                "docs/MOVING-FROM-TORCHSHARP.md",
+                .. Pages(page => page != "PROMPTS.md"),
                 "icon.png",
                 "lib/net10.0/Embedding.Wrapper.dll",
                 "lib/net10.0/Embedding.Wrapper.xml",
@@ -33,6 +32,7 @@ public sealed class PackageContentTests(Workspace workspace)
                 "CHANGELOG.md",
                 "Embedding.Wrapper.Pretrained.nuspec",
                 "README.md",
+                .. Pages(page => page is "DIFFERENCES.md" or "RECIPES.md"),
                 "icon.png",
                 "lib/net10.0/Embedding.Wrapper.Pretrained.dll",
                 "lib/net10.0/Embedding.Wrapper.Pretrained.xml",
@@ -51,10 +51,21 @@ public sealed class PackageContentTests(Workspace workspace)
         Assert.Contains("pytorch", Metadata(id, "tags").Split(' '));
     }
 
+    [Theory]
+    [MemberData(nameof(Packages))]
+    public void TheReadmeIsThePackagesOwn(string id) => Assert.StartsWith($"# {id}\n", Text(id, "README.md"));
+
     // TorchSharp asks for versions of SharpZipLib and SkiaSharp that do not exist. The application chooses the native runtime.
     [Fact]
     public void TheLayersDependenciesAreVersionsThatExistAndNoNativeRuntime() =>
-        Assert.Equal(new[] { "SharpZipLib", "SkiaSharp", "TorchSharp" }.Select(id => (id, Repository.VersionOf(id))), Dependencies(Layer));
+        Assert.Equal(new[] { "SharpZipLib", "SkiaSharp", "TorchSharp" }.Select(id => (id, Repository.RangeOf(id))), Dependencies(Layer));
+
+    [Fact]
+    public void TorchSharpIsOfTheMinorVersionThatWasTested()
+    {
+        Version tested = Version.Parse(Repository.VersionOf("TorchSharp"));
+        Assert.Contains(("TorchSharp", $"[{tested}, {tested.Major}.{tested.Minor + 1}.0)"), Dependencies(Layer));
+    }
 
     [Fact]
     public void TheReadersDependOnTheLayerOfTheSameVersion() =>
@@ -92,6 +103,10 @@ public sealed class PackageContentTests(Workspace workspace)
 
     // The GUID that marks embedded sources in a portable PDB, as its bytes are stored: 0E8A571B-6926-466E-B4AD-8AB04611F5FE.
     private static string EmbeddedSource => Encoding.Latin1.GetString(new Guid("0E8A571B-6926-466E-B4AD-8AB04611F5FE").ToByteArray());
+
+    private static IEnumerable<string> Pages(Func<string, bool> isBrought) =>
+        Directory.GetFiles(Path.Combine(Repository.Root, "docs"), "*.md").Select(page => Path.GetFileName(page))
+            .Where(isBrought).Select(page => $"docs/{page}").Order(StringComparer.Ordinal);
 
     private IEnumerable<string> Files(string id)
     {

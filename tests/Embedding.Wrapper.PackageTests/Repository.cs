@@ -24,8 +24,11 @@ internal static partial class Repository
         where command.Length > 0
         select command;
 
-    /// <summary>The version that the repository builds with.</summary>
-    public static string VersionOf(string package) =>
+    /// <summary>The version that the repository builds with: of a range, the lowest.</summary>
+    public static string VersionOf(string package) => RangeOf(package).Split(',')[0].TrimStart('[');
+
+    /// <summary>The version, or the range of versions, that a packed library depends on.</summary>
+    public static string RangeOf(string package) =>
         Regex.Match(Read("Directory.Packages.props"), $"Include=\"{Regex.Escape(package)}\" Version=\"([^\"]+)\"").Groups[1].Value;
 
     [GeneratedRegex(@"^```(?<language>\w+)\n(?<code>.*?)^```$", RegexOptions.Multiline | RegexOptions.Singleline)]
