@@ -4,7 +4,7 @@
 Every third scenario has an EmbeddingBag, the others an Embedding. The parity suite replays them:
 EMBEDDING_WRAPPER_GOLDENS=FOLDER dotnet test --project tests/Embedding.Wrapper.ParityTests --filter-class "*.ParityTests".
 The same seed draws the same scenarios on every PyTorch. Nothing is drawn that two versions of PyTorch do differently, or that .NET
-does differently on purpose: the README's table of differences lists it. If 1.13.1 gives another
+does differently on purpose: docs/DIFFERENCES.md lists it. If 1.13.1 gives another
 last bit, or refuses a step (for example an optimizer step on a gradient without entries), the scenario is left out there. So is one
 that shows a sparse tensor without entries that 1.13.1 made with two sparse dimensions: a gradient of a table has one in 2.14.1.
 """

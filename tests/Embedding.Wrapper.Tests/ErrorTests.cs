@@ -2,7 +2,7 @@ using static EmbeddingWrapper.Tests.Shared;
 
 namespace EmbeddingWrapper.Tests;
 
-/// <summary>Bad input throws what the README's table says, and the weight stays unchanged.</summary>
+/// <summary>Bad input throws what docs/DIFFERENCES.md says, and the weight stays unchanged.</summary>
 public class ErrorTests
 {
     private static TException Refused<TException>(Embedding embedding, Tensor input) where TException : Exception

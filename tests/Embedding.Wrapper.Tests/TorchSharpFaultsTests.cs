@@ -5,7 +5,7 @@ using static EmbeddingWrapper.Tests.Shared;
 namespace EmbeddingWrapper.Tests;
 
 /// <summary>
-/// Faults of TorchSharp's own nn.Embedding, nn.EmbeddingBag, SGD and clipping, as the README's tables list them. If a test fails here, TorchSharp has fixed the
+/// Faults of TorchSharp's own nn.Embedding, nn.EmbeddingBag, SGD and clipping, as docs/DIFFERENCES.md lists them. If a test fails here, TorchSharp has fixed the
 /// fault, and the table must change.
 /// </summary>
 public class TorchSharpFaultsTests
