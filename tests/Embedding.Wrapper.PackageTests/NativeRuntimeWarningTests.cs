@@ -31,7 +31,7 @@ public partial class NativeRuntimeWarningTests(Workspace workspace)
     private static readonly Dictionary<string, string> Silent = new()
     {
         ["Library"] = Project("Library", References(Layer)),
-        ["WindowsLibrary"] = Project("Library", References(Layer), """
+        ["WindowsLibrary"] = Project("Library", References(Layer, Readers), """
             <TargetFramework>net10.0-windows</TargetFramework>
             <EnableWindowsTargeting>true</EnableWindowsTargeting>
             <DisableTransitiveFrameworkReferenceDownloads>true</DisableTransitiveFrameworkReferenceDownloads>
