@@ -28,8 +28,6 @@ public class NewUserTests(Workspace workspace)
     [Fact]
     public void TwoPropertiesKeepBinSmall()
     {
-        const string one = "<UseCurrentRuntimeIdentifier>true</UseCurrentRuntimeIdentifier>";
-        const string other = "<CreateSymbolicLinksForCopyLocalIfPossible>true</CreateSymbolicLinksForCopyLocalIfPossible>";
         workspace.Write("Small/Directory.Build.props", "<Project />"); // instead of the workspace's, which has one of them
         workspace.Write("Small/Small.csproj", $"""
             <Project Sdk="Microsoft.NET.Sdk">
@@ -37,8 +35,7 @@ public class NewUserTests(Workspace workspace)
                 <OutputType>Exe</OutputType>
                 <TargetFramework>net10.0</TargetFramework>
                 <ImplicitUsings>enable</ImplicitUsings>
-                {one}
-                {other}
+                {Repository.Blocks("README.md", "xml").First()}
               </PropertyGroup>
               <ItemGroup>{Package("Embedding.Wrapper", workspace.Version)}{Package("libtorch-cpu")}</ItemGroup>
             </Project>
@@ -51,31 +48,6 @@ public class NewUserTests(Workspace workspace)
         if (OperatingSystem.IsWindows() && files.All(file => file.LinkTarget is null))
             Assert.Skip("Windows allows no symbolic links here: they need developer mode or an administrator.");
         Assert.InRange(files.Where(file => file.LinkTarget is null).Sum(file => file.Length), 0, 50_000_000);
-    }
-
-    [Fact]
-    public void FSharpHasTheSame()
-    {
-        workspace.Dotnet(".", "new", "console", "--language", "F#", "--output", "FSharp", "--no-restore");
-        AddPackages("FSharp");
-        workspace.Write("FSharp/Program.fs", """
-            open System
-            open EmbeddingWrapper
-            open TorchSharp
-
-            let run () =
-                use words = new Embedding(10, 3, paddingIdx = 0)
-                use batch = torch.tensor(array2D [ [ 1L; 2L; 4L; 0L ]; [ 4L; 3L; 2L; 9L ] ])
-                use vectors = words.call batch
-                printfn "%A" vectors.shape
-                use pretrained = Embedding.FromPretrained(array2D [ [ 1f; 2.3f; 3f ]; [ 4f; 5.1f; 6.3f ] ])
-                printfn "%O" pretrained
-                use row = pretrained.Lookup(ReadOnlySpan [| 1L |])
-                printfn "%s" (row.Repr())
-
-            run ()
-            """);
-        Assert.Equal($"[|2L; 4L; 3L|]\n{ReadmeExample.Output}", workspace.Dotnet("FSharp", "run"));
     }
 
     [Fact]
