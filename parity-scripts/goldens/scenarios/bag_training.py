@@ -1,4 +1,4 @@
-"""Bags that learn: each of the three optimizers on dense and on sparse gradients."""
+"""Bags that learn: each of the three optimizers, and TorchSharp's SGD, on dense and on sparse gradients."""
 
 import itertools
 
@@ -14,10 +14,12 @@ CHOICES = {
     "sgd": {"lr": (0.1, 0.5), "momentum": (None, 0.9), "dampening": (None, 0.5), "weight_decay": (None, 0.1), "maximize": (False, True)},
     "sparse_adam": {"lr": (0.1, 0.02), "beta1": (None, 0.5), "beta2": (None, 0.9), "eps": (None, 1e-3), "maximize": (False, True)},
     "adagrad": {"lr": (0.5, 0.3), "eps": (None, 1e-3), "initial_accumulator_value": (None, 0.25), "maximize": (False, True)},
+    "own_sgd": {"lr": (0.1, 0.5), "momentum": (None, 0.9), "dampening": (None, 0.5), "weight_decay": (None, 0.1),
+                "nesterov": (False, True), "maximize": (False, True)},
 }
 SHAPES = (flat(6, 0, 1, 4), flat(5, 0, 0, 2, 2, 5), rows_of_bags(2, 3), flat(19, 0, 8, 8, 17))
-USUAL = {"sgd": {"lr": 0.1, "momentum": 0.9}, "sparse_adam": {"lr": 0.1}, "adagrad": {"lr": 0.5}}
-SPARSE_OF = {"sgd": (True, False), "sparse_adam": (True,), "adagrad": (True, False)}
+USUAL = {"sgd": {"lr": 0.1, "momentum": 0.9}, "sparse_adam": {"lr": 0.1}, "adagrad": {"lr": 0.5}, "own_sgd": {"lr": 0.1, "momentum": 0.9}}
+SPARSE_OF = {"sgd": (True, False), "sparse_adam": (True,), "adagrad": (True, False), "own_sgd": (True, False)}
 
 
 def batches(rng, case, kind, times=3):
@@ -43,8 +45,10 @@ def combinations():
                 case["sparse"] = case["sparse"] and case["mode"] != "max"
             if case["sparse"]:
                 case["scale_grad_by_freq"], case["weight_decay"] = False, None
+            if case.get("nesterov"):
+                case["momentum"], case["dampening"] = 0.9, None
             if kind == "sgd" and case["maximize"] and (case["momentum"] or case["weight_decay"]):
-                continue  # .NET uses TorchSharp's SGD, whose momentum buffer has the other sign and whose decay is wrong
+                continue  # TorchSharp's momentum buffer has the other sign, and its decay is wrong
             options = given(case, *(name for name in OPTIMIZERS[kind] if name in case))
             name = f"{kind}{told(options)}; {case['dtype']} 5x{case['columns']}; {bags_text(case)}"
             rng = seeded(name)
@@ -56,7 +60,8 @@ def combinations():
 
 def documented_numbers():
     """Rows 1, 2 and 3 after each step: the numbers of the specification."""
-    for kind, options in (("sgd", {"lr": 0.1}), ("sgd", {"lr": 0.1, "momentum": 0.9}), ("sparse_adam", {}), ("adagrad", {})):
+    for kind, options in (("sgd", {"lr": 0.1}), ("sgd", {"lr": 0.1, "momentum": 0.9}), ("sparse_adam", {}), ("adagrad", {}),
+                          ("own_sgd", {"lr": 0.1}), ("own_sgd", {"lr": 0.1, "momentum": 0.9})):
         usual = {"sparse_adam": {"lr": 0.001}, "adagrad": {"lr": 0.01}}.get(kind, {})
         yield Scenario(f"two batches of ones, {kind}{told(options)}", "B79", [
             do.tensor("w", counting(4, 3)), do.bag_from_pretrained("m", "w", freeze=False, sparse=True, mode="sum"),
@@ -69,7 +74,7 @@ def documented_numbers():
 
 def with_weights():
     """The table and the weights are two parameters of one optimizer, or the weights alone learn."""
-    for kind, sparse in itertools.product(("sgd", "adagrad"), (False, True)):
+    for kind, sparse in itertools.product(("sgd", "adagrad", "own_sgd"), (False, True)):
         for learns in (("m.weight", "p"), ("p",)):
             name = f"{kind}, {'sparse' if sparse else 'dense'}: {' and '.join(learns)} learn"
             rng = seeded(name)
@@ -84,7 +89,7 @@ def with_weights():
 
 
 def empty_gradients():
-    for kind, index in itertools.product(("sgd", "sparse_adam", "adagrad"), ([], [1, 1])):
+    for kind, index in itertools.product(USUAL, ([], [1, 1])):
         yield Scenario(f"a step on a gradient without entries, {kind}, {index}", "B80 B69", [
             do.tensor("w", counting(4, 3)), do.bag_from_pretrained("m", "w", freeze=False, sparse=True, mode="sum", padding_idx=1),
             optimizer(kind, USUAL[kind]), do.tensor("i", indices(index)), do.tensor("f", indices([0, 0])),
@@ -134,10 +139,11 @@ def refused():
         do.tensor("w", counting(3, 2)), do.bag_from_pretrained("m", "w", freeze=False), do.sparse_adam("o", ["m.weight"], lr=0.1),
         do.tensor("i", indices([[1, 2]])), do.forward("m", "i", "y"), do.op("sum", ["y"], "s"), do.backward("s"),
         do.step("o", raises=True), do.show("m.weight")])
-    yield Scenario("adagrad takes no weight decay with a sparse gradient", "B79 X75", [
-        do.tensor("w", counting(3, 2)), do.bag_from_pretrained("m", "w", freeze=False, sparse=True),
-        do.adagrad("o", ["m.weight"], lr=0.1, weight_decay=0.5), do.tensor("i", indices([[1, 2]])), do.forward("m", "i", "y"),
-        do.op("sum", ["y"], "s"), do.backward("s"), do.step("o", raises=True), do.show("m.weight")])
+    for kind, proves in (("adagrad", "B79 X75"), ("own_sgd", "B79 S17 X60")):
+        yield Scenario(f"{kind} takes no weight decay with a sparse gradient", proves, [
+            do.tensor("w", counting(3, 2)), do.bag_from_pretrained("m", "w", freeze=False, sparse=True),
+            optimizer(kind, {"lr": 0.1, "weight_decay": 0.5}), do.tensor("i", indices([[1, 2]])), do.forward("m", "i", "y"),
+            do.op("sum", ["y"], "s"), do.backward("s"), do.step("o", raises=True), do.show("m.weight")])
 
 
 def scenarios():

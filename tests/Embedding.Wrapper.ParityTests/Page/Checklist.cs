@@ -2,16 +2,25 @@ using System.Text.RegularExpressions;
 
 namespace EmbeddingWrapper.ParityTests.Page;
 
-/// <summary>Reads checklist.md: each sentence of the page, and what proves it.</summary>
-internal static class Checklist
+/// <summary>A checklist of one layer: what its documentation page says, PyTorch's own tests of it, and what proves each.</summary>
+internal sealed class Checklist
 {
     private const string UpstreamHeading = "# PyTorch's own tests";
 
-    private static readonly string[] Parts = File.ReadAllText(PageText.PathOf("checklist.md")).Split(UpstreamHeading);
+    private Checklist(string file)
+    {
+        string[] parts = File.ReadAllText(PageText.PathOf(file)).Split(UpstreamHeading);
+        Page = Rows(parts[0]);
+        Upstream = Rows(parts[1]);
+    }
 
-    public static ChecklistRow[] Page { get; } = Rows(Parts[0]);
+    public static Checklist OfEmbedding { get; } = new("checklist.md");
 
-    public static ChecklistRow[] Upstream { get; } = Rows(Parts[1]);
+    public static Checklist OfEmbeddingBag { get; } = new("checklist-bag.md");
+
+    public ChecklistRow[] Page { get; }
+
+    public ChecklistRow[] Upstream { get; }
 
     private static ChecklistRow[] Rows(string markdown)
     {

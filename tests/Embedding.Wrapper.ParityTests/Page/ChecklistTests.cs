@@ -1,12 +1,15 @@
 using System.Reflection;
 using EmbeddingWrapper.ParityTests.Replay;
+using EmbeddingWrapper.ParityTests.Upstream;
 
 namespace EmbeddingWrapper.ParityTests.Page;
 
-/// <summary>Checks that checklist.md covers the whole page and that every proof it names exists.</summary>
+/// <summary>Checks that the checklists cover the whole pages and that every proof they name exists.</summary>
 public class ChecklistTests
 {
-    private static readonly ChecklistRow[] Rows = [.. Checklist.Page, .. Checklist.Upstream];
+    private static readonly Checklist Embedding = Checklist.OfEmbedding, Bag = Checklist.OfEmbeddingBag;
+
+    private static readonly ChecklistRow[] Rows = [.. Embedding.Page, .. Embedding.Upstream, .. Bag.Page, .. Bag.Upstream];
 
     private static readonly Scenario[] Scenarios = [.. GoldenFile.Own.SelectMany(file => file.Scenarios)];
 
@@ -22,7 +25,7 @@ public class ChecklistTests
     {
         string page = PageText.WithoutWhiteSpace(PageText.Whole);
         int at = 0;
-        foreach (ChecklistRow row in Checklist.Page)
+        foreach (ChecklistRow row in Embedding.Page)
         {
             string sentence = PageText.WithoutWhiteSpace(row.Says);
             int found = page.IndexOf(sentence, at, StringComparison.Ordinal);
@@ -36,16 +39,26 @@ public class ChecklistTests
             Assert.True(!between.Any(char.IsLetterOrDigit), $"No row has '{between}', before: {before}");
     }
 
+    // The bag's page is not copied here. Its claims are numbered, and one of them may have several rows.
     [Fact]
-    public void EveryTestOfPyTorchForThisLayerHasARow()
+    public void TheRowsOfTheBagAreAllClaimsOfItsPageInTheirOrder() => Assert.Equal(Numbered("BD", 24), Bag.Page.Select(Number).Distinct());
+
+    [Fact]
+    public void EveryTestOfPyTorchForTheseLayersHasARow()
     {
-        string[] expected = [.. Enumerable.Range(1, 17).Select(number => $"U{number}")];
-        Assert.Equal(expected, Checklist.Upstream.Select(row => row.Says.Split(' ')[0]));
+        Assert.Equal(Numbered("U", 17), Embedding.Upstream.Select(Number));
+        Assert.Equal(Numbered("BU", 22), Bag.Upstream.Select(Number));
     }
 
     [Fact]
-    public void EveryTestOfPyTorchIsRestatedUnderItsName() => Assert.All(Checklist.Upstream, row =>
-        Assert.Equal($"{nameof(Upstream.EmbeddingUpstreamTests)}.{row.Says.Split(' ')[1]}", row.Tests.Single()));
+    public void EveryTestOfPyTorchIsRestatedUnderItsName()
+    {
+        AssertNames(Embedding, nameof(EmbeddingUpstreamTests));
+        AssertNames(Bag, nameof(EmbeddingBagUpstreamTests));
+
+        static void AssertNames(Checklist checklist, string type) => Assert.All(checklist.Upstream, row =>
+            Assert.Equal($"{type}.{row.Says.Split(' ')[1]}", row.Tests.Single()));
+    }
 
     [Fact]
     public void NoRowIsWithoutAProof() => Assert.All(Rows, row => Assert.False(row.IsEmpty, row.Says));
@@ -65,6 +78,11 @@ public class ChecklistTests
     [Fact]
     public void ATestThatIsSkippedIsNamedAsSuchWithItsReason() => Assert.All(Rows, row => Assert.Equal(
         row.Tests.SelectMany(test => Tests[test]).Select(fact => fact.Skip).OfType<string>().Distinct(), row.Skipped));
+
+    private static IEnumerable<string> Numbered(string letters, int last) =>
+        Enumerable.Range(1, last).Select(number => $"{letters}{number}");
+
+    private static string Number(ChecklistRow row) => row.Says.Split(' ')[0];
 
     private static void AssertAllAmong(IEnumerable<string> there, IEnumerable<string> named) =>
         Assert.Subset(there.ToHashSet(), named.ToHashSet());
