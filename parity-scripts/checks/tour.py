@@ -4,7 +4,7 @@
     parity-scripts/checks/tour.py write    writes tests/Embedding.Wrapper.ReplTests/Tour.verified.txt
     parity-scripts/checks/tour.py check    runs the steps again and fails if a byte differs
 
-The steps and their headings are those of src/Embedding.Wrapper.Repl/GuidedTour.cs. Nothing of the file comes from C#.
+The steps and their headings are those of src/Embedding.Wrapper.Repl/GuidedTour.cs, and the first of WordMap.cs. Nothing of the file comes from C#.
 PyTorch 1.13.1 and 2.14.1 write the same bytes.
 """
 
@@ -21,6 +21,7 @@ from torch import nn
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 GOLDEN = REPOSITORY / "tests/Embedding.Wrapper.ReplTests/Tour.verified.txt"
 GLOVE = REPOSITORY / "src/Embedding.Wrapper.Repl/Data/glove.6B.100d.first2000.txt"
+SIXTY = REPOSITORY / "src/Embedding.Wrapper.Repl/Data/glove.6B.100d.sixty.txt"
 
 lines = []
 
@@ -109,11 +110,15 @@ def sparse():
     show(embedding.weight.grad)
 
 
+def read(path):
+    fields = [line.split(" ") for line in path.read_text(encoding="utf-8").splitlines()]
+    words = [word for word, *_ in fields]
+    return words, torch.FloatTensor([[float(number) for number in numbers] for _, *numbers in fields])
+
+
 def word_vectors():
     step("Real vectors: the 2,000 most frequent words of GloVe 6B, 100 numbers each")
-    fields = [line.split(" ") for line in GLOVE.read_text(encoding="utf-8").splitlines()]
-    words = [word for word, *_ in fields]
-    vectors = torch.FloatTensor([[float(number) for number in numbers] for _, *numbers in fields])
+    words, vectors = read(GLOVE)
     glove = nn.Embedding.from_pretrained(vectors)
     show(glove)
     show(glove.weight)
@@ -127,12 +132,45 @@ def word_vectors():
         nearest = [f"{words[i]} {value:.4f}" for i, value in zip(indices, values)]
         show(f"{word}: {', '.join(nearest[1:])}")
 
+    step("An analogy: which word is to king as woman is to man")
+    king, woman, man = (nn.functional.normalize(vectors[words.index(word)], dim=0) for word in ("king", "woman", "man"))
+    similarity = nn.functional.cosine_similarity(vectors, (king + woman - man).unsqueeze(0))
+    values, indices = similarity.topk(6)  # the three words of the question may be among them
+    found = [(words[i], value) for i, value in zip(indices, values) if words[i] not in ("king", "woman", "man")]
+    for word, value in found[:3]:
+        show(f"{word} {value:.4f}")
+
+    step("A layer for a vocabulary of one's own: rows of zeros where there is no vector")
+    vocabulary = ["<pad>", "<unk>", "river", "lake"]
+    table = torch.zeros(len(vocabulary), vectors.shape[1])
+    for i, word in enumerate(vocabulary):
+        if word in words:
+            table[i] = vectors[words.index(word)]
+    layer = nn.Embedding.from_pretrained(table, padding_idx=0)
+    show(layer)
+    show(f"without a vector: {', '.join(word for word in vocabulary if word not in words)}")
+    show(layer.weight.narrow(1, 0, 4))
+
+
+def word_map():
+    step("Sixty words, and the two directions in which their vectors differ most: their principal components")
+    words, vectors = read(SIXTY)
+    centred = vectors.double() - vectors.double().mean(0)
+    _, deviations, axes = torch.linalg.svd(centred, full_matrices=False)
+    plane = centred @ axes[:2].T
+    plane = plane * plane[0].sign()
+    share = deviations.square() / deviations.square().sum()
+    show(f"share of the variance: {share[0]:.4f} and {share[1]:.4f}")
+    for word in ["one", "july", "danube", "germany", "dog"]:
+        x, y = plane[words.index(word)]
+        show(f"{word}: {x:.3f}, {y:.3f}")
+
 
 def main(arguments):
     if arguments not in (["write"], ["check"]):
         print("usage: tour.py write | check", file=sys.stderr)
         return 2
-    for part in (layer, max_norm, padding, sparse, word_vectors):
+    for part in (layer, max_norm, padding, sparse, word_vectors, word_map):
         part()
     text = "".join(f"{line}\n" for line in lines).encode("ascii")
     if arguments == ["write"]:

@@ -147,5 +147,22 @@ internal sealed class GuidedTour(ITourReport report) : Tour(report)
             foreach (string word in new[] { "river", "monday", "music", "france", "three" })
                 Print($"{word}: {string.Join(", ", words.MostSimilar(word, 5).Select(near => $"{near.Word} {near.Similarity:F4}"))}");
         });
+
+        Step("An analogy: which word is to king as woman is to man", () =>
+        {
+            string file = Path.Combine(AppContext.BaseDirectory, "Data", "glove.6B.100d.first2000.txt");
+            using var words = WordVectors.Load(file);
+            foreach (var (word, similarity) in words.MostSimilar(["king", "woman"], ["man"], 3)) Print($"{word} {similarity:F4}");
+        });
+
+        Step("A layer for a vocabulary of one's own: rows of zeros where there is no vector", () =>
+        {
+            string file = Path.Combine(AppContext.BaseDirectory, "Data", "glove.6B.100d.first2000.txt");
+            using var words = WordVectors.Load(file);
+            using var layer = words.ToEmbedding(["<pad>", "<unk>", "river", "lake"], out var missing, paddingIdx: 0);
+            Print(layer);
+            Print($"without a vector: {string.Join(", ", missing)}");
+            Print(layer.Weight.narrow(1, 0, 4)); // the first 4 of 100 columns
+        });
     }
 }

@@ -17,10 +17,11 @@ internal static class Program
         {Usage}
 
         Without arguments: a guided tour of the embedding layer. Each step shows the C# that it runs, then its result.
-        The last steps train word vectors on a short text, which takes some seconds. At a terminal it then offers the prompt.
+        The last steps train word vectors on a short text, which takes some seconds, and draw a map of words. At a terminal the prompt
+        follows.
 
         repl: a prompt for C#, the engine of C# Interactive, where tensors are shown as PyTorch prints them. Piped input runs
-        without prompts. #help there tells more.
+        without prompts. help there tells more.
 
         SCRIPT.csx: runs the file. The exit code, as that of piped input, is 0, or 1 if something did not compile or failed.
 
@@ -33,9 +34,9 @@ internal static class Program
         bool colour = terminal && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR"));
         bool person = terminal && !Console.IsInputRedirected;
         int exitCode = Run(args, Console.Out, Console.Error, colour, bar: terminal, person: person);
-        return args.Length == 0 && exitCode == 0 && person && WantsPrompt()
-            ? Run(["repl"], Console.Out, Console.Error, colour, person: true)
-            : exitCode;
+        if (args.Length > 0 || exitCode != 0 || !person) return exitCode;
+        Console.WriteLine("\nThe tour ends here. Go on by yourself:");
+        return Run(["repl"], Console.Out, Console.Error, colour, person: true);
     }
 
     /// <summary>Runs the command that <paramref name="args"/> name.</summary>
@@ -65,6 +66,7 @@ internal static class Program
                 writer.Opening();
                 new GuidedTour(writer).Run();
                 new SkipGram(writer, epochs).Run();
+                new WordMap(writer).Run();
                 return 0;
 
             case ["--help" or "-h"]:
@@ -87,14 +89,6 @@ internal static class Program
     }
 
     private static bool IsScript(string name) => name.EndsWith(".csx", StringComparison.OrdinalIgnoreCase);
-
-    private static bool WantsPrompt()
-    {
-        Console.Write("\nPress Enter for a prompt to go on by yourself, or q to leave. ");
-        ConsoleKeyInfo key = Console.ReadKey(intercept: true);
-        Console.WriteLine();
-        return key.Key is ConsoleKey.Enter or ConsoleKey.Y;
-    }
 
     /// <summary>Loads PyTorch's native library.</summary>
     /// <returns>False if it is missing.</returns>

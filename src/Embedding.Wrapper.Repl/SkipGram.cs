@@ -1,5 +1,6 @@
 using System.Text.RegularExpressions;
 using EmbeddingWrapper.Optim;
+using EmbeddingWrapper.Pretrained;
 using TorchSharp;
 
 namespace EmbeddingWrapper.Repl;
@@ -23,7 +24,7 @@ internal sealed class SkipGram(ITourReport report, int epochs = SkipGram.Default
         string[] words = [];
         int[] counts = [], text = [];
         Embedding vectors = null!, contexts = null!;
-        Func<string, string> nearest = null!;
+        WordVectors trained = null!;
         Func<(long Word, long Context)[]> pairs = null!;
 
         Step("A text to learn from: four chapters of Alice's Adventures in Wonderland", () =>
@@ -46,17 +47,9 @@ internal sealed class SkipGram(ITourReport report, int epochs = SkipGram.Default
             torch.nn.init.uniform_(vectors.Weight, -0.5 / 32, 0.5 / 32);
             torch.nn.init.zeros_(contexts.Weight);
 
-            nearest = word =>
-            {
-                using var scope = torch.NewDisposeScope();
-                var weight = vectors.Weight.detach();
-                var vector = weight[Array.IndexOf(words, word)].unsqueeze(0);
-                var similarity = torch.nn.functional.cosine_similarity(weight, vector);
-                var (values, indices) = similarity.topk(6); // the first is the word itself
-                var found = indices.data<long>().Zip(values.data<float>(), (i, value) => $"{words[i]} {value:F2}");
-                return $"{word}: {string.Join(", ", found.Skip(1))}";
-            };
-            foreach (string word in new[] { "hare", "turtle", "queen" }) Print(nearest(word));
+            trained = new WordVectors(words, vectors.Weight); // over the same memory
+            foreach (string word in new[] { "hare", "turtle", "queen" })
+                Print($"{word}: {string.Join(", ", trained.MostSimilar(word, 5).Select(near => $"{near.Word} {near.Similarity:F2}"))}");
         });
 
         Step("Skip-gram: pairs of a word and another within 5 words of it", () =>
@@ -121,8 +114,10 @@ internal sealed class SkipGram(ITourReport report, int epochs = SkipGram.Default
 
         Step("After training, what is nearest is what the story puts together", () =>
         {
-            foreach (string word in new[] { "hare", "turtle", "queen" }) Print(nearest(word));
+            foreach (string word in new[] { "hare", "turtle", "queen" })
+                Print($"{word}: {string.Join(", ", trained.MostSimilar(word, 5).Select(near => $"{near.Word} {near.Similarity:F2}"))}");
 
+            trained.Dispose();
             vectors.Dispose();
             contexts.Dispose();
         });

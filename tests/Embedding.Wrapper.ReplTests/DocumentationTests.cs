@@ -7,17 +7,21 @@ namespace EmbeddingWrapper.ReplTests;
 public class DocumentationTests
 {
     [Theory]
-    [InlineData("src/Embedding.Wrapper.Repl/PROMPTS.md", "## This one")]
+    [InlineData("docs/PROMPTS.md", "## This one")]
+    [InlineData("docs/PROMPTS.md", "### Word vectors")]
     public void SessionsOnAPageAreWhatHappens(string page, string heading)
     {
         string[] session = [.. Block(page, heading, "text").Where(line => !line.StartsWith('$'))];
         using var output = new StringWriter { NewLine = "\n" };
+        string folder = Environment.CurrentDirectory;
+        Environment.CurrentDirectory = Root;
         var shell = new Shell(output, output);
         foreach (string line in session.Where(line => line.StartsWith("> ", StringComparison.Ordinal)))
         {
             output.WriteLine(line);
             shell.Piped(new StringReader(line[2..]));
         }
+        Environment.CurrentDirectory = folder;
         Assert.NotEmpty(session);
         Assert.Equal(session, output.ToString().TrimEnd('\n').Split('\n'));
     }

@@ -51,20 +51,4 @@ public class EditedTextTests
         Assert.False(edited.Up());
         Assert.False(edited.Down());
     }
-
-    [Fact]
-    public void HistoryGoesBackAndForthAndKeepsTheDraft()
-    {
-        var history = new History();
-        Assert.Null(history.Previous("draft"));
-        Assert.Null(history.Next());
-        foreach (string entry in new[] { "a", "a", "b", " " }) history.Add(entry);
-
-        Assert.Equal("b", history.Previous("draft"));
-        Assert.Equal("a", history.Previous("b"));
-        Assert.Null(history.Previous("a"));
-        Assert.Equal("b", history.Next());
-        Assert.Equal("draft", history.Next());
-        Assert.Null(history.Next());
-    }
 }

@@ -5,7 +5,7 @@ using static EmbeddingWrapper.ReplTests.Shared;
 namespace EmbeddingWrapper.ReplTests;
 
 /// <summary>
-/// Runs the lines of PROMPTS.md for the prompts that come with the SDK. csharprepl is a separate download and was tried by hand.
+/// Runs the lines of docs/PROMPTS.md for the prompts that come with the SDK. csharprepl is a separate download and was tried by hand.
 /// </summary>
 public class OtherPromptsTests
 {
@@ -46,7 +46,8 @@ public class OtherPromptsTests
         ScriptState<object> state = await CSharpScript.RunAsync(
             $"#load \"{Path.Combine(Preludes, "prelude.csx")}\"", cancellationToken: cancel);
         state = await state.ContinueWithAsync(
-            "using EmbeddingWrapper; using TorchSharp; using static TorchSharp.torch;", cancellationToken: cancel);
+            "using EmbeddingWrapper; using EmbeddingWrapper.Optim; using EmbeddingWrapper.Pretrained; using TorchSharp; using static TorchSharp.torch;",
+            cancellationToken: cancel);
         state = await state.ContinueWithAsync(
             "manual_seed(0); new Embedding(10, 3).Lookup(1).Repr()", cancellationToken: cancel);
         Assert.Equal(FirstRow, $"{state.ReturnValue}\n");

@@ -1,3 +1,4 @@
+using EmbeddingWrapper.Pretrained;
 using EmbeddingWrapper.Repl;
 using EmbeddingWrapper.Repl.Prompt;
 using static EmbeddingWrapper.ReplTests.Shared;
@@ -58,7 +59,8 @@ public class PromptTests
         "ArgumentOutOfRangeException: index out of range in self: index 99 at position [0] is not in [0, 10)")]
     [InlineData("embeding", "(1,1): error CS0103: The name 'embeding' does not exist in the current context")]
     [InlineData("embedding.Wieght", "(1,11): error CS1061: 'Embedding' does not contain a definition for 'Wieght'\n")]
-    [InlineData("var x = 5", "(1,10): error CS1002: ; expected")]
+    [InlineData("f() g()", "(1,5): error CS1002: ; expected")]
+    [InlineData("?embedding.Lookup", "(1,1): error CS1031: Type expected")]
     [InlineData("zeros(2).reshape(7)", "ExternalException: shape '[7]' is invalid for input of size 2")]
     [InlineData("throw new Exception(\"first\\nsecond\");", "Exception: first")]
     [InlineData("#load \"nowhere.csx\"", "(1,7): error CS1504: Source file 'nowhere.csx' could not be opened")]
@@ -123,11 +125,45 @@ public class PromptTests
         Assert.True(pasted >= 8, $"{pasted} steps");
     }
 
-    [Fact]
-    public void ResetForgetsAndHelpHelps()
+    public static TheoryData<string> Types => [.. new[] { typeof(Embedding).Assembly, typeof(WordVectors).Assembly }
+        .SelectMany(assembly => assembly.GetExportedTypes()).Where(type => !type.IsNested).Select(type => type.FullName!)];
+
+    [Theory]
+    [MemberData(nameof(Types))]
+    public void EveryTypeOfTheLibraryIsThereWithoutAUsing(string type)
     {
-        Assert.Contains("CS0103", Pipe("var x = 5;", "#reset", "x").Error);
-        Assert.Contains("#load", Pipe("#help").Output);
-        Assert.Equal("1\n", Pipe("1", "#quit", "2").Output);
+        string name = type[(type.LastIndexOf('.') + 1)..];
+        Assert.Equal($"\"{type}\"", Value($"typeof({name}).FullName"));
+        Assert.Equal($"\"{type}\"", Value("using TorchSharp.Modules;", $"typeof({name}).FullName"));
     }
+
+    [Theory]
+    [InlineData("help", "#load")]
+    [InlineData("help()", "#load")]
+    [InlineData("help;", "#load")]
+    [InlineData("#help", "#load")]
+    public void HelpHelps(string line, string part) => Assert.Contains(part, Pipe(line).Output);
+
+    [Theory]
+    [InlineData("quit")]
+    [InlineData("exit")]
+    [InlineData("quit()")]
+    [InlineData("exit();")]
+    [InlineData(" exit ")]
+    [InlineData("#quit")]
+    [InlineData("#exit")]
+    public void QuitLeaves(string line) => Assert.Equal(new Ran(0, "1\n", ""), Pipe("1", line, "2"));
+
+    [Theory]
+    [InlineData("int exit = 7;", "exit", "7")]
+    [InlineData("int Quit = 0; string quit() => \"mine\";", "quit()", "\"mine\"")]
+    [InlineData("var help = \"mine\"", "help", "\"mine\"")]
+    public void AVariableOfThatNameWins(string declaration, string line, string value)
+    {
+        Assert.Equal(value, Value(declaration, line));
+        Assert.Equal("", Value(declaration, "#quit", "1"));
+    }
+
+    [Fact]
+    public void ResetForgets() => Assert.Contains("CS0103", Pipe("var x = 5;", "#reset", "x").Error);
 }

@@ -40,6 +40,39 @@ public sealed class ScriptTests : IDisposable
     }
 
     [Fact]
+    public async Task ALoadedFileMayHaveUsingVarAsAScriptMay()
+    {
+        Write("inner.csx", "using var inner = new Embedding(3, 3);\n");
+        Write("x.csx", """
+            #load "inner.csx"
+            using System.Text;
+            using var e = new Embedding(2, 2);
+            int sum = 0;
+            for (int i = 0; i < 3; i++) sum += i;
+            Print(e);
+            """);
+        Ran loaded = await Repl(["repl"], "#load \"x.csx\"\ne\ninner\nsum");
+        Assert.Equal(new Ran(0, "Embedding(2, 2)\nEmbedding(2, 2)\nEmbedding(3, 3)\n3\n", ""), loaded);
+        Assert.Equal(new Ran(0, "Embedding(2, 2)\n", ""), await Repl(["x.csx"]));
+    }
+
+    [Fact]
+    public async Task AMistakeInALoadedFileNamesItsLineAndColumn()
+    {
+        string path = Write("x.csx", "using var e = new Embedding(2, 2);\nwhile (true) { wrong(); }\n");
+        string expected = $"{path}(2,16): error CS0103: The name 'wrong' does not exist in the current context\n";
+        Assert.Equal(new Ran(1, "", expected), await Repl(["repl"], "#load \"x.csx\""));
+        Assert.Equal(new Ran(1, "", expected), await Repl(["x.csx"]));
+    }
+
+    [Fact]
+    public async Task AFileKeepsTheRulesOfCSharp()
+    {
+        string path = Write("x.csx", "var x = 5\nPrint(x);\n");
+        Assert.Equal(new Ran(1, "", $"{path}(1,10): error CS1002: ; expected\n"), await Repl(["x.csx"]));
+    }
+
+    [Fact]
     public async Task AFileThatFailsNamesTheLine()
     {
         string path = Write("x.csx", "var e = new Embedding(2, 2);\n\ne.Lookup(2);\n");

@@ -29,6 +29,15 @@ public class StopTests
     }
 
     [Fact]
+    public async Task ALoopInALoadedFileIsStopped()
+    {
+        string path = Path.GetTempFileName();
+        await File.WriteAllTextAsync(path, "using var e = new Embedding(2, 2);\nwhile (true) { }\n", TestContext.Current.CancellationToken);
+        Assert.Equal(Stopped, await RunAndStop(NewSession(), $"#load \"{path}\""));
+        File.Delete(path);
+    }
+
+    [Fact]
     public async Task WhatTheLineHadDoneStays()
     {
         Session session = NewSession();

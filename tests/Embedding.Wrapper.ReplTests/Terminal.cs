@@ -10,8 +10,10 @@ internal sealed class Terminal : IDisposable
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("embedding-wrapper-");
 
     /// <param name="command">A command for the shell. The terminal shows its exit code after it has ended.</param>
-    public Terminal(string command)
+    /// <param name="state">The folder for the state of programs. Default: one of its own.</param>
+    public Terminal(string command, string? state = null)
     {
+        command = $"export XDG_STATE_HOME='{state ?? _folder.FullName}'; {command}";
         command = $"{command}; echo \"exit code $?\"; sleep 60";
         Tmux("-u", "-f", "/dev/null", "new-session", "-d", "-x", "120", "-y", "40", command);
     }

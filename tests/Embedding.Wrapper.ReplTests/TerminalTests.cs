@@ -10,12 +10,12 @@ public class TerminalTests
         terminal.Enter("var embedding = new Embedding(10, 3);", ">");
         terminal.Enter("embedding.Lookup(99)", "ArgumentOutOfRangeException: index out of range in self: index 99");
         terminal.Enter("embeding", "(1,1): error CS0103: The name 'embeding' does not exist in the current context\n>");
-        terminal.Enter("var x = 5", "(1,10): error CS1002: ; expected\n>");
+        terminal.Enter("var x = ;", "(1,9): error CS1525: Invalid expression term ';'\n>");
         terminal.Enter("embedding", "Embedding(10, 3)\n>");
 
         string[] red = [.. terminal.ColouredScreen.Split('\n').Where(line => line.Contains("\e[31m"))];
         Assert.Equal(3, red.Length);
-        Assert.All(["Arg", "(1,1)", "(1,10)"], start => Assert.Contains(red, line => line.StartsWith($"\e[31m{start}")));
+        Assert.All(["Arg", "(1,1)", "(1,9)"], start => Assert.Contains(red, line => line.StartsWith($"\e[31m{start}")));
     }
 
     [Fact]
@@ -127,20 +127,106 @@ public class TerminalTests
     }
 
     [Fact]
-    public void TheTourOffersThePrompt()
+    public void DeclarationsNeedNoSemicolonAndALineThatIsWrongFromTheStartDoesNotWait()
+    {
+        using Terminal terminal = Prompt();
+        terminal.Enter("var x = 5", ">");
+        terminal.Enter("using var e = new Embedding(10, 3)", ">");
+        terminal.Enter("?e.Lookup", "(1,1): error CS1031: Type expected (and 3 more)\n>");
+        terminal.Enter("x", "5\n>");
+        terminal.Enter("e", "Embedding(10, 3)\n>");
+        terminal.Paste("var y = 6\nvar z = 7\ny * z\n");
+        terminal.WaitFor("42\n>");
+    }
+
+    [Fact]
+    public void HelpAndQuitWork()
+    {
+        using Terminal terminal = Prompt();
+        terminal.Type("help");
+        terminal.Press("Enter");
+        terminal.WaitFor("Ctrl-D   leave");
+        terminal.Type("quit");
+        terminal.Press("Enter");
+        terminal.WaitFor("exit code 0");
+    }
+
+    [Fact]
+    public void TheHistorySurvivesARestart()
+    {
+        DirectoryInfo state = Directory.CreateTempSubdirectory("embedding-wrapper-");
+        try
+        {
+            using (Terminal first = Prompt(state.FullName), second = Prompt(state.FullName))
+            {
+                first.Enter("10 + 1", "11");
+                second.Enter("20 + 2", "22"); // both are open
+                first.Press("C-d");
+                first.WaitFor("exit code 0");
+                second.Press("C-d");
+                second.WaitFor("exit code 0");
+            }
+            using Terminal again = Prompt(state.FullName);
+            again.Press("Up", "Up");
+            again.WaitFor("> 10 + 1");
+            again.Press("Enter");
+            again.WaitFor("> 10 + 1\n11\n>");
+            again.Press("Up", "Up");
+            again.WaitFor("> 20 + 2");
+        }
+        finally
+        {
+            state.Delete(recursive: true);
+        }
+    }
+
+    [Fact]
+    public void CtrlRSearchesTheHistory()
+    {
+        using Terminal terminal = Prompt();
+        terminal.Enter("100 + 1", "101");
+        terminal.Enter("var apple = 7", ">");
+        terminal.Enter("100 + 2", "102");
+
+        terminal.Press("C-r");
+        terminal.Type("100");
+        terminal.WaitFor("(search: 100) 100 + 2");
+        terminal.Press("C-r");
+        terminal.WaitFor("(search: 100) 100 + 1");
+        terminal.Press("Enter");
+        terminal.WaitFor("> 100 + 1\n101\n>");
+
+        terminal.Type("typed");
+        terminal.Press("C-r");
+        terminal.Type("APP");
+        terminal.WaitFor("(search: APP) var apple = 7");
+        terminal.Type("x");
+        terminal.WaitFor("(not found: APPx) var apple = 7");
+        terminal.Press("Escape");
+        terminal.WaitFor("> typed");
+        terminal.Press("C-u", "C-r");
+        terminal.Type("app");
+        terminal.Press("End", "BSpace"); // any other key goes on with the line that was found
+        terminal.Type("8");
+        terminal.Press("Enter");
+        terminal.Enter("apple", "8");
+    }
+
+    [Fact]
+    public void ALineTypedAfterTheTourIsRun()
     {
         using Terminal terminal = Start("");
-        terminal.WaitFor("Press Enter for a prompt");
+        terminal.WaitFor("Go on by yourself");
+        terminal.Type("1 + 1");
         terminal.Press("Enter");
-        terminal.WaitFor("\n>");
-        terminal.Enter("1 + 1", "2");
+        terminal.WaitFor("> 1 + 1\n2\n>");
         terminal.Press("C-d");
         terminal.WaitFor("exit code 0");
     }
 
-    private static Terminal Prompt()
+    private static Terminal Prompt(string? state = null)
     {
-        Terminal terminal = Start("repl");
+        Terminal terminal = Start("repl", state);
         try
         {
             terminal.WaitFor("\n>");
@@ -153,9 +239,9 @@ public class TerminalTests
         }
     }
 
-    private static Terminal Start(string arguments)
+    private static Terminal Start(string arguments, string? state = null)
     {
         Assert.SkipWhen(Terminal.Missing is not null, $"A terminal is needed: {Terminal.Missing}.");
-        return new Terminal($"dotnet '{Shared.Program}' {arguments}");
+        return new Terminal($"dotnet '{Shared.Program}' {arguments}", state);
     }
 }

@@ -74,7 +74,7 @@ internal static class WordVectorsWriter
     }
 
     /// <summary>The shortest text that reads back the same. A point or an exponent tells it from the numbers of a header.</summary>
-    private static void WriteNumber(ArrayBufferWriter<byte> output, float number)
+    public static void WriteNumber(ArrayBufferWriter<byte> output, float number)
     {
         Span<byte> text = output.GetSpan(LongestNumber);
         number.TryFormat(text, out int length, "R", CultureInfo.InvariantCulture);

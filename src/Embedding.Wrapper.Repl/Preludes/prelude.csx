@@ -1,4 +1,4 @@
-// For C# Interactive and csharprepl: see PROMPTS.md beside this folder. Paths are from this file to the build output.
+// For C# Interactive and csharprepl: see docs/PROMPTS.md. Paths are from this file to the build output.
 #r "../bin/Debug/net10.0/TorchSharp.dll"
 #r "../bin/Debug/net10.0/Embedding.Wrapper.dll"
 #r "../bin/Debug/net10.0/Embedding.Wrapper.Pretrained.dll"
@@ -10,6 +10,8 @@ using System.Linq;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using EmbeddingWrapper;
+using EmbeddingWrapper.Optim;
+using EmbeddingWrapper.Pretrained;
 using TorchSharp;
 using static TorchSharp.torch;
 using Embedding = EmbeddingWrapper.Embedding;

@@ -8,6 +8,8 @@
 open System
 open TorchSharp
 open EmbeddingWrapper
+open EmbeddingWrapper.Optim
+open EmbeddingWrapper.Pretrained
 
 // At the prompt a tensor is shown as PyTorch prints it, and a layer by its own line.
 fsi.AddPrinter(fun (tensor: torch.Tensor) -> tensor.Repr())

@@ -1,5 +1,6 @@
 using System.Collections;
 using System.Runtime.CompilerServices;
+using EmbeddingWrapper.Pretrained;
 using Microsoft.CodeAnalysis.CSharp.Scripting.Hosting;
 using Microsoft.CodeAnalysis.Scripting.Hosting;
 using TorchSharp;
@@ -13,20 +14,33 @@ namespace EmbeddingWrapper.Repl.Prompt;
 internal static class Echo
 {
     /// <summary>A collection of tensors is cut after this many.</summary>
-    private const int MaxTensors = 20;
+    private const int MaxItems = 20;
+
+    /// <summary>A collection of tensors whose numbers take more lines than this is shown without the numbers.</summary>
+    private const int MaxLines = 40;
+
+    private const int WordsShown = 10;
 
     /// <summary>The text of <paramref name="value"/>, without a line end after the last line.</summary>
     public static string Text(object? value) => value switch
     {
         torch.Tensor tensor => tensor.Repr(),
         torch.nn.Module module => ModuleText(module),
+        torch.optim.Optimizer optimizer => OptimizerText(optimizer),
+        WordVectors vectors => WordsText(vectors),
         ITuple tuple when Items(tuple).Any(IsPyTorchs) => $"({string.Join(", ", Items(tuple).Select(Text))})",
-        IDictionary<string, torch.Tensor> named => Braces(named.Select(pair => (pair.Key, (object?)pair.Value))),
-        IEnumerable<(string Name, torch.nn.Module)> named => Braces(named.Select(pair => (pair.Name, (object?)pair.Item2))),
-        IEnumerable<(string Name, Parameter)> named => Braces(named.Select(pair => (pair.Name, (object?)pair.Item2))),
-        IEnumerable<torch.Tensor> or IEnumerable<torch.nn.Module> => Brackets((IEnumerable)value),
-        _ => CSharpObjectFormatter.Instance.FormatObject(value, new PrintOptions()),
+        IDictionary named when named.Values.Cast<object?>().Any(IsPyTorchs) =>
+            Collection('{', named.Keys.Cast<object>().Select(key => (Plain(key), named[key])), '}'),
+        IEnumerable<KeyValuePair<string, torch.Tensor>> named => Collection('{', named.Select(pair => (Plain(pair.Key), (object?)pair.Value)), '}'),
+        IEnumerable<(string Name, torch.Tensor)> named => Collection('{', named.Select(pair => (Plain(pair.Name), (object?)pair.Item2)), '}'),
+        IEnumerable<(string Name, torch.nn.Module)> named => Collection('{', named.Select(pair => (Plain(pair.Name), (object?)pair.Item2)), '}'),
+        IEnumerable<(string Name, Parameter)> named => Collection('{', named.Select(pair => (Plain(pair.Name), (object?)pair.Item2)), '}'),
+        IEnumerable<torch.Tensor> or IEnumerable<torch.nn.Module> =>
+            Collection('[', ((IEnumerable)value).Cast<object?>().Select(item => ("", item)), ']'),
+        _ => Plain(value),
     };
+
+    private static string Plain(object? value) => CSharpObjectFormatter.Instance.FormatObject(value, new PrintOptions());
 
     private static bool IsPyTorchs(object? value) => value is torch.Tensor or torch.nn.Module;
 
@@ -45,12 +59,42 @@ internal static class Echo
 
     private static IEnumerable<object?> Items(ITuple tuple) => Enumerable.Range(0, tuple.Length).Select(i => tuple[i]);
 
-    private static string Brackets(IEnumerable values) =>
-        $"[{string.Join(",\n ", Cut(values.Cast<object?>().Select(Text)))}]";
+    private static string Collection(char open, IEnumerable<(string Key, object? Value)> items, char close)
+    {
+        (string Key, object? Value)[] first = [.. items.Take(MaxItems + 1)];
+        string text = Lines(Text);
+        return text.Count('\n') < MaxLines ? text : Lines(Short);
 
-    private static string Braces(IEnumerable<(string Key, object? Value)> pairs) =>
-        $"{{{string.Join(",\n ", Cut(pairs.Select(pair => $"\"{pair.Key}\": {Text(pair.Value)}")))}}}";
+        string Lines(Func<object?, string> show) => $"{open}{string.Join(",\n ", first.Select((item, i) =>
+            i == MaxItems ? "..." : item.Key.Length > 0 ? $"{item.Key}: {show(item.Value)}" : show(item.Value)))}{close}";
+    }
 
-    private static IEnumerable<string> Cut(IEnumerable<string> texts) =>
-        texts.Take(MaxTensors + 1).Select((text, i) => i < MaxTensors ? text : "...");
+    /// <summary>A tensor by its shape and type; of anything else the first line.</summary>
+    private static string Short(object? value) => value is torch.Tensor tensor ? Shape(tensor) : Text(value).Split('\n', 2)[0];
+
+    private static string Shape(torch.Tensor tensor) => $"[{string.Join(", ", tensor.shape)}] {tensor.dtype.ToString().ToLowerInvariant()}";
+
+    private static string OptimizerText(torch.optim.Optimizer optimizer)
+    {
+        string text = optimizer.ToString() ?? "";
+        if (text == optimizer.GetType().ToString()) // TorchSharp's own
+        {
+            IEnumerable<string> rates = optimizer.ParamGroups.Select(group => $"lr={Plain(group.LearningRate)}");
+            text = $"{optimizer.GetType().Name}({string.Join(", ", rates)})";
+        }
+        return string.Join("\n  ", optimizer.parameters().Take(MaxItems + 1).Select((parameter, i) => i < MaxItems ? Shape(parameter) : "...").Prepend(text));
+    }
+
+    private static string WordsText(WordVectors vectors)
+    {
+        try
+        {
+            IEnumerable<string> words = vectors.Words.Take(WordsShown + 1).Select((word, i) => i < WordsShown ? Plain(word) : "...");
+            return $"{vectors}\n  {string.Join(", ", words)}";
+        }
+        catch (ObjectDisposedException)
+        {
+            return $"{vectors}, disposed";
+        }
+    }
 }

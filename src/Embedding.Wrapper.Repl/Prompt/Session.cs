@@ -22,18 +22,22 @@ internal sealed class Session
 {
     // An alias wins over the class of the same name that 'using TorchSharp.Modules;' brings.
     private const string Prelude = """
+        using Adagrad = EmbeddingWrapper.Optim.Adagrad;
         using Embedding = EmbeddingWrapper.Embedding;
+        using EmbeddingBag = EmbeddingWrapper.EmbeddingBag;
         using Parameter = TorchSharp.Modules.Parameter;
+        using SGD = EmbeddingWrapper.Optim.SGD;
         """;
 
     private static readonly string[] Usings =
     [
         "System", "System.Collections.Generic", "System.IO", "System.Linq", "System.Threading.Tasks",
-        "TorchSharp", "TorchSharp.torch", "EmbeddingWrapper", // the name of a type stands for 'using static'
+        "TorchSharp", "TorchSharp.torch", // the name of a type stands for 'using static'
+        "EmbeddingWrapper", "EmbeddingWrapper.Optim", "EmbeddingWrapper.Pretrained",
     ];
 
     private readonly ScriptThread _thread;
-    private readonly ScriptOptions _options;
+    private readonly ScriptOptions _options, _optionsAsTyped;
     private readonly Task<ScriptState<object>> _start;
     private readonly Task _libTorch;
     private ScriptState<object>? _state;
@@ -50,10 +54,11 @@ internal sealed class Session
             .AddReferences(typeof(LoopChecks).Assembly) // that of the globals alone is under an alias of the engine's
             .AddImports(Usings)
             .WithLanguageVersion(LanguageVersion.Latest)
-            .WithSourceResolver(ScriptSourceResolver.Default.WithBaseDirectory(folder))
+            .WithSourceResolver(new LoadedFiles(folder, withChecks: true))
             .WithMetadataResolver(ScriptMetadataResolver.Default.WithBaseDirectory(folder))
             .WithEmitDebugInformation(true)
             .WithFileEncoding(Encoding.UTF8);
+        _optionsAsTyped = _options.WithSourceResolver(new LoadedFiles(folder, withChecks: false));
         _libTorch = Task.Run(Program.HasLibTorch);
         _start = Task.Run(() => CSharpScript.Create<object>(Prelude, _options, typeof(ScriptGlobals)).RunAsync(globals));
     }
@@ -64,11 +69,12 @@ internal sealed class Session
     public Outcome Run(string text, string path = "")
     {
         text = Submission.WithoutUsingVar(text);
+        if (path.Length == 0) text = Submission.WithSemicolons(text);
         Script<object> script = Continue(LoopChecks.AddTo(text), path);
         if (Errors(script).Length > 0)
         {
             // Once more as it was typed, for the columns.
-            script = Continue(text, path);
+            script = State.Script.ContinueWith<object>(text, _optionsAsTyped.WithFilePath(path));
             if (Errors(script) is { Length: > 0 } errors) return new Outcome(null, Failure.Of(errors));
         }
         bool hasValue = HasValue(script.GetCompilation());
@@ -110,6 +116,13 @@ internal sealed class Session
     /// <summary>The names that can stand at <paramref name="position"/> of <paramref name="text"/>.</summary>
     public Completion Complete(string text, int position) =>
         Completion.At(text, position, code => Continue(Submission.WithoutUsingVar(code), "").GetCompilation());
+
+    /// <summary>Whether a name stands for something: a variable, a function, a type.</summary>
+    public bool Knows(string name)
+    {
+        Compilation compilation = Continue("", "").GetCompilation();
+        return compilation.GetSemanticModel(compilation.SyntaxTrees.Last()).LookupSymbols(0, name: name).Length > 0;
+    }
 
     /// <summary>Compiles something, so that the compiler's own start is over before the first line is there.</summary>
     public Task WarmUp() => Task.Run(() =>

@@ -12,16 +12,17 @@ internal sealed class Shell(TextWriter output, TextWriter error, bool colour = f
     private Session _session = NewSession(output, args);
     private Failure? _last;
 
-    /// <summary>A prompt, until <c>#quit</c> or Ctrl-D.</summary>
+    /// <summary>A prompt, until <c>quit</c> or Ctrl-D.</summary>
     public void AtTerminal()
     {
-        output.WriteLine("C# with Embedding.Wrapper and TorchSharp. #help tells more, #quit leaves.");
+        output.WriteLine("C# with Embedding.Wrapper and TorchSharp. help tells more, quit leaves.");
         _session.WarmUp();
         Console.CancelKeyPress += StopTheLine;
         var editor = new LineEditor(
             output,
             (text, more) => IsCommand(text) || Submission.IsComplete(text, more),
-            (text, position) => _session.Complete(text, position));
+            (text, position) => _session.Complete(text, position),
+            new History(HistoryFile.OfTheUser()));
         try
         {
             while (true)
@@ -99,11 +100,17 @@ internal sealed class Shell(TextWriter output, TextWriter error, bool colour = f
     private static bool IsCommand(string text) =>
         text.Trim() is "#help" or "#error" or "#reset" or "#clear" or "#quit" or "#exit";
 
-    /// <summary>Runs one submission or command.</summary>
+    /// <summary>
+    /// Runs one submission or command. <c>help</c>, <c>exit</c> and <c>quit</c> are commands without their mark too, unless something has that
+    /// name.
+    /// </summary>
     /// <returns>False if it ends the session.</returns>
     private bool Submit(string text, TextWriter failures)
     {
-        switch (text.Trim())
+        string command = text.Trim();
+        string word = command.TrimEnd(';').Replace("()", "");
+        if (word is "help" or "exit" or "quit" && !_session.Knows(word)) command = $"#{word}";
+        switch (command)
         {
             case "":
                 break;
@@ -119,7 +126,7 @@ internal sealed class Shell(TextWriter output, TextWriter error, bool colour = f
             case "#clear":
                 if (!Console.IsOutputRedirected) Console.Clear();
                 break;
-            case "#quit" or "#exit" or "exit()" or "quit()":
+            case "#quit" or "#exit":
                 return false;
             default:
                 Show(_session.Run(text), failures);

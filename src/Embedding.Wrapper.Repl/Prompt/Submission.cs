@@ -16,21 +16,61 @@ internal static class Submission
     /// <param name="text">One or more lines.</param>
     /// <param name="moreFollows">
     /// More lines are known to come, as in a paste: a declaration without its semicolon may go on in the next. Typed by hand
-    /// it is taken for the mistake that it mostly is.
+    /// it is complete.
     /// </param>
     public static bool IsComplete(string text, bool moreFollows = false)
     {
-        SyntaxTree tree = CSharpSyntaxTree.ParseText(WithoutUsingVar(text), ScriptOptions);
-        Diagnostic[] errors = [.. tree.GetDiagnostics().Where(found => found.Severity == DiagnosticSeverity.Error)];
+        text = WithoutUsingVar(text);
+        SyntaxTree tree = CSharpSyntaxTree.ParseText(text, ScriptOptions);
+        Diagnostic[] errors = Errors(tree);
 
         // The engine takes an open raw string literal for complete.
         if (errors.Any(error => error.Id == "CS8997")) return false;
-        if (SyntaxFactory.IsCompleteSubmission(tree)) return true;
-
-        bool onlyASemicolonIsMissing = errors is [{ Id: "CS1002" }]
-            && tree.GetCompilationUnitRoot().ChildNodes().LastOrDefault() is FieldDeclarationSyntax;
-        return onlyASemicolonIsMissing && !moreFollows;
+        return SyntaxFactory.IsCompleteSubmission(tree)
+            || IsBeyondRepair(tree, errors)
+            || !moreFollows && WithSemicolons(text) is var whole && whole != text && Errors(CSharpSyntaxTree.ParseText(whole, ScriptOptions)).Length == 0;
     }
+
+    /// <summary>
+    /// Whether no line that follows can make the text right: it begins with what no text begins with, such as <c>?</c>, or it is one line with
+    /// an open <c>"</c>. (In a block the rest is still waited for: its lines are not meant to be run one by one.)
+    /// </summary>
+    private static bool IsBeyondRepair(SyntaxTree tree, Diagnostic[] errors)
+    {
+        SyntaxToken first = tree.GetRoot().GetFirstToken(includeZeroWidth: true);
+        if (first.IsMissing || first.LeadingTrivia.Any(SyntaxKind.SkippedTokensTrivia)) return true;
+        if (tree.GetText().Lines.Count > 1 || errors.Any(error => error.Id == "CS1513")) return false; // a brace is open
+        return errors.Any(error => error.Id == "CS1010")
+            || errors.Any(error => error.Id == "CS1039") && tree.GetRoot().DescendantNodes().OfType<InterpolatedStringExpressionSyntax>()
+                .Any(text => text.StringStartToken.IsKind(SyntaxKind.InterpolatedStringStartToken) && text.StringEndToken.IsMissing);
+    }
+
+    /// <summary>
+    /// A declaration at the end of a line gets the semicolon that it lacks: <c>var x = 5</c>, <c>int F() => 1</c>, <c>using System.Text</c>.
+    /// Statements keep C#'s rule.
+    /// </summary>
+    public static string WithSemicolons(string text)
+    {
+        CompilationUnitSyntax script = CSharpSyntaxTree.ParseText(text, ScriptOptions).GetCompilationUnitRoot();
+        IEnumerable<SyntaxToken> semicolons = script.Usings.Select(directive => directive.SemicolonToken).Concat(script.Members.Select(Semicolon));
+        foreach (SyntaxToken semicolon in semicolons.Where(token => token.IsMissing).Reverse())
+        {
+            SyntaxToken last = semicolon.GetPreviousToken(), next = semicolon.GetNextToken();
+            bool endsItsLine = next.Span.IsEmpty || text.AsSpan()[last.Span.End..next.SpanStart].Contains('\n');
+            if (endsItsLine) text = text.Insert(last.Span.End, ";");
+        }
+        return text;
+
+        static SyntaxToken Semicolon(MemberDeclarationSyntax member) => member switch
+        {
+            FieldDeclarationSyntax field => field.SemicolonToken,
+            MethodDeclarationSyntax { ExpressionBody: not null } method => method.SemicolonToken,
+            PropertyDeclarationSyntax { ExpressionBody: not null } property => property.SemicolonToken,
+            _ => default,
+        };
+    }
+
+    private static Diagnostic[] Errors(SyntaxTree tree) => [.. tree.GetDiagnostics().Where(found => found.Severity == DiagnosticSeverity.Error)];
 
     /// <summary>
     /// C# has no <c>using var</c> at the top of a script, where a variable lives on after its line. With the word blanked
@@ -56,8 +96,13 @@ internal static class Submission
     public static ExpressionSyntax? Result(SyntaxTree tree) =>
         tree.GetCompilationUnitRoot().Members.LastOrDefault() is GlobalStatementSyntax
         {
-            Statement: ExpressionStatementSyntax { SemicolonToken.IsMissing: true } statement
+            Statement: ExpressionStatementSyntax
+            {
+                SemicolonToken.IsMissing: true,
+                // The engine gives the last element for the value of "var (a, b) = (1, 2)" and of "(a, b) = (b, a)".
+                Expression: var result and not AssignmentExpressionSyntax { Left: TupleExpressionSyntax or DeclarationExpressionSyntax },
+            }
         }
-            ? statement.Expression
+            ? result
             : null;
 }

@@ -10,6 +10,7 @@ public partial class BadInputTests
     {
         const string open = "SafeTensorsFile.Open", save = "SafeTensorsFile.Save", load = "WordVectors.Load";
         const string similar = "WordVectors.MostSimilar", words = "WordVectors.WordVectors", layer = "WordVectors.ToEmbedding";
+        const string projector = "WordVectors.SaveProjector";
         return
         [
             Throws<ArgumentException>(open, "no path", _ => SafeTensorsFile.Open(""), "path"),
@@ -148,6 +149,21 @@ public partial class BadInputTests
                 world => Reset(world, zeros(9, 2)).Save(world["words.txt"], WordVectorsFormat.GloveText),
                 "There are 3 words, and Vectors is now [9, 2]"),
             Throws<ArgumentException>("WordVectors.Save", "no path", world => world.Words.Save(""), "path"),
+            Throws<ArgumentException>(projector, "no folder", world => world.Words.SaveProjector(""), "folder"),
+            Throws<ArgumentException>(projector, "no characters of a path", world => world.Words.SaveProjector("a\0b"), "path"),
+            Throws<IOException>(projector, "a file", world => world.Words.SaveProjector(world["words.txt"]), "words.txt"),
+            Throws<ObjectDisposedException>(projector, "vectors disposed", world =>
+            {
+                world.Words.Vectors.Dispose();
+                world.Words.SaveProjector(world["new"]);
+            }, "Vectors"),
+            Throws<InvalidOperationException>(projector, "vectors 1-d", world => Reset(world, zeros(3)).SaveProjector(world["new"]), "now [3]"),
+            Throws<InvalidOperationException>(projector, "vectors of one number",
+                world => Reset(world, zeros(3, 1)).SaveProjector(world["new"]), "2 numbers or more", "[3, 1]"),
+            Throws<InvalidOperationException>(projector, "not a number",
+                world => Reset(world, full(3, 2, float.NaN)).SaveProjector(world["new"]), "'north' has NaN"),
+            Throws<InvalidOperationException>(projector, "an infinity",
+                world => Reset(world, full(3, 2, float.NegativeInfinity)).SaveProjector(world["new"]), "'north' has -Infinity"),
         ];
 
         static Dictionary<string, Tensor> Two(Tensor second) => new() { ["first"] = zeros(1), ["second"] = second };

@@ -10,14 +10,14 @@ namespace EmbeddingWrapper.Repl.Prompt.Terminal;
 /// Whether Enter ends a text; the other argument: more keys are there already, as in a paste.
 /// </param>
 /// <param name="complete">What Tab can do at a place of a text.</param>
+/// <param name="history">What was entered before.</param>
 internal sealed class LineEditor(
-    TextWriter output, Func<string, bool, bool> isComplete, Func<string, int, Completion> complete)
+    TextWriter output, Func<string, bool, bool> isComplete, Func<string, int, Completion> complete, History history)
 {
     private const ConsoleModifiers Ctrl = ConsoleModifiers.Control, Alt = ConsoleModifiers.Alt;
     private const string Indentation = "    ";
 
     private readonly EditedText _edited = new();
-    private readonly History _history = new();
     private readonly Screen _screen = new(output);
 
     /// <summary>The next submission, or null when Ctrl-D ends the input.</summary>
@@ -30,9 +30,13 @@ internal sealed class LineEditor(
         while (true)
         {
             ConsoleKeyInfo key = Console.ReadKey(intercept: true);
+            if (key is { Key: ConsoleKey.R, Modifiers: Ctrl }) key = Search();
             bool more = Console.KeyAvailable;
             switch (key)
             {
+                case { Key: ConsoleKey.Escape }:
+                    break;
+
                 case { Key: ConsoleKey.D, Modifiers: Ctrl } when _edited.Text.Length == 0:
                     Leave();
                     return null;
@@ -44,7 +48,7 @@ internal sealed class LineEditor(
 
                 case { KeyChar: '\r' or '\n', Modifiers: not Alt } when EndsHere(more):
                     Leave();
-                    _history.Add(_edited.Text);
+                    history.Add(_edited.Text);
                     return _edited.Text;
 
                 case { KeyChar: '\r' or '\n' }:
@@ -93,10 +97,10 @@ internal sealed class LineEditor(
             case (ConsoleKey.Home, _) or (ConsoleKey.A, Ctrl): _edited.Home(); break;
             case (ConsoleKey.End, _) or (ConsoleKey.E, Ctrl): _edited.End(); break;
             case (ConsoleKey.UpArrow, _) or (ConsoleKey.P, Ctrl):
-                if (!_edited.Up()) Recall(_history.Previous(_edited.Text));
+                if (!_edited.Up()) Recall(history.Previous(_edited.Text));
                 break;
             case (ConsoleKey.DownArrow, _) or (ConsoleKey.N, Ctrl):
-                if (!_edited.Down()) Recall(_history.Next());
+                if (!_edited.Down()) Recall(history.Next());
                 break;
             case (ConsoleKey.U, Ctrl): _edited.DeleteToLineStart(); break;
             case (ConsoleKey.K, Ctrl): _edited.DeleteToLineEnd(); break;
@@ -105,6 +109,48 @@ internal sealed class LineEditor(
             default:
                 if (!char.IsControl(key.KeyChar)) _edited.Insert(key.KeyChar.ToString());
                 break;
+        }
+    }
+
+    /// <summary>Looks for an entry of the history that contains what is typed, the newest first, and takes it over.</summary>
+    /// <returns>The key that ended the search, which then means what it always does. Escape: what was typed before is back.</returns>
+    private ConsoleKeyInfo Search()
+    {
+        string before = _edited.Text, wanted = "";
+        int found = history.Count;
+        while (true)
+        {
+            string entry = found < history.Count ? history[found] : before;
+            _edited.Set(entry);
+            int cursor = Math.Max(0, entry.IndexOf(wanted, StringComparison.OrdinalIgnoreCase));
+            bool isThere = entry.Contains(wanted, StringComparison.OrdinalIgnoreCase);
+            _screen.Draw(entry, cursor, $"({(isThere ? "search" : "not found")}: {wanted}) ");
+
+            ConsoleKeyInfo key = Console.ReadKey(intercept: true);
+            switch (key)
+            {
+                case { Key: ConsoleKey.R, Modifiers: Ctrl }:
+                    found = history.Find(wanted, found) ?? found;
+                    break;
+
+                case { Key: ConsoleKey.Backspace }:
+                    wanted = wanted[..Math.Max(0, wanted.Length - 1)];
+                    found = history.Find(wanted, history.Count) ?? found;
+                    break;
+
+                case { Key: ConsoleKey.Escape } or { Key: ConsoleKey.G or ConsoleKey.C, Modifiers: Ctrl }:
+                    _edited.Set(before);
+                    return new ConsoleKeyInfo('\e', ConsoleKey.Escape, shift: false, alt: false, control: false);
+
+                case { KeyChar: var letter } when !char.IsControl(letter):
+                    wanted += letter;
+                    found = history.Find(wanted, Math.Min(found + 1, history.Count)) ?? found;
+                    break;
+
+                default:
+                    if (found < history.Count) history.GoTo(found);
+                    return key;
+            }
         }
     }
 

@@ -12,10 +12,13 @@ internal sealed class Screen(TextWriter output)
     private int _cursorRow;
 
     /// <summary>Shows a text and the cursor in it.</summary>
-    public void Draw(string text, int cursor)
+    /// <param name="text">The text.</param>
+    /// <param name="cursor">The cursor is before the character of this index.</param>
+    /// <param name="prompt">What comes before the text.</param>
+    public void Draw(string text, int cursor, string prompt = Prompt)
     {
         (int width, int height) = Size();
-        (List<string> rows, int row, int column) = Layout(text, cursor, width);
+        (List<string> rows, int row, int column) = Layout(prompt, text, cursor, width);
         int first = Math.Clamp(row - height + 1, 0, Math.Max(0, rows.Count - height));
         rows = rows.GetRange(first, Math.Min(height, rows.Count - first));
 
@@ -80,11 +83,11 @@ internal sealed class Screen(TextWriter output)
     }
 
     /// <summary>Breaks the text into rows of the terminal and finds the cursor.</summary>
-    private static (List<string> Rows, int Row, int Column) Layout(string text, int cursor, int width)
+    private static (List<string> Rows, int Row, int Column) Layout(string prompt, string text, int cursor, int width)
     {
         var rows = new List<string>();
-        var line = new StringBuilder(Prompt);
-        int column = Prompt.Length, cursorRow = 0, cursorColumn = 0;
+        var line = new StringBuilder(prompt);
+        int column = prompt.Length, cursorRow = 0, cursorColumn = 0;
         for (int at = 0; ; )
         {
             int length = at < text.Length ? StringInfo.GetNextTextElementLength(text.AsSpan(at)) : 0;
