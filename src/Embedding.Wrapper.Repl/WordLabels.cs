@@ -7,7 +7,7 @@ namespace EmbeddingWrapper.Repl;
 /// <summary>Writes words beside the points of a plot, so that no word covers another word or a point.</summary>
 internal static class WordLabels
 {
-    private const float FontSize = 13, PointSize = 8;
+    private const float FontSize = 13, PointSize = 8, Gap = 4; // between two words
     private const float Near = 4; // a label that is farther from its point, in pixels, gets a line to it
 
     /// <summary>Why no picture can be drawn, or null if one can.</summary>
@@ -35,6 +35,7 @@ internal static class WordLabels
     /// <returns>The place of each label in the picture; empty where there was none.</returns>
     public static RectangleF[] Add(Plot plot, string[] words, double[] x, double[] y, int width, int height)
     {
+        plot.Font.Set(SKFontManager.Default.FontFamilies.FirstOrDefault(name => name.Contains("Sans")) ?? plot.Legend.FontName!);
         plot.RenderInMemory(width, height);
         AxisLimits limits = plot.Axes.GetLimits();
         PixelRect area = plot.RenderManager.LastRender.DataRect;
@@ -45,7 +46,7 @@ internal static class WordLabels
         SizeF[] sizes = [.. words.Select(word =>
         {
             MeasuredText measured = new LabelStyle { Text = word, FontSize = FontSize }.Measure(word, paint);
-            return new SizeF(measured.Width, measured.Height);
+            return new SizeF(measured.Width + Gap, measured.Height);
         })];
         RectangleF[] places = Place(points, sizes, RectangleF.FromLTRB(area.Left, area.Top, area.Right, area.Bottom));
         for (int i = 0; i < words.Length; i++)
@@ -65,40 +66,62 @@ internal static class WordLabels
         return places;
     }
 
-    /// <summary>
-    /// Finds a place for the label of each point: one after the other, the crowded ones first, as near to the point as it goes. Only where
-    /// there is no other place, a line to a point crosses a label.
-    /// </summary>
+    /// <summary>Finds a place for the label of each point. Only where there is no other place, a line to a point crosses a label.</summary>
     /// <returns>The rectangles; empty where no place was free.</returns>
     public static RectangleF[] Place(PointF[] points, SizeF[] sizes, RectangleF area)
     {
-        const int directions = 24, rings = 40;
-        const float step = 4, crowd = 60;
+        const int attempts = 12;
+        const float crowd = 60;
+
+        // The crowded points first. Those of a crowd in some orders, of which the one with the shortest lines is taken.
+        var random = new Random(1);
+        return Enumerable.Range(0, attempts)
+            .Select(_ => Enumerable.Range(0, points.Length)
+                .OrderByDescending(i => points.Count(point => Distance(point, points[i]) < crowd)).ThenBy(_ => random.Next()))
+            .Select(order => PlaceInOrder(order, points, sizes, area))
+            .MinBy(Cost)!;
+
+        float Cost(RectangleF[] places)
+        {
+            var indices = Enumerable.Range(0, points.Length);
+            float lengths = indices.Sum(i => places[i].IsEmpty ? area.Width + area.Height : Distance(Nearest(places[i], points[i]), points[i]));
+            int crossed = indices.Sum(i => places.Count(other => other != places[i] && Crosses(points[i], Nearest(places[i], points[i]), other)));
+            return lengths + crossed * crowd;
+        }
+    }
+
+    /// <summary>One label after the other, as near to its point as it goes.</summary>
+    private static RectangleF[] PlaceInOrder(IEnumerable<int> order, PointF[] points, SizeF[] sizes, RectangleF area)
+    {
+        const int directions = 24, rings = 60;
+        const float step = 4;
 
         var places = new RectangleF[points.Length];
-        var taken = points.Select(point => new RectangleF(point.X - PointSize / 2, point.Y - PointSize / 2, PointSize, PointSize)).ToList();
+        RectangleF[] dots = [.. points.Select(point => new RectangleF(point.X - PointSize / 2, point.Y - PointSize / 2, PointSize, PointSize))];
+        var labels = new List<RectangleF>();
         var lines = new List<(PointF From, PointF To)>();
-        IEnumerable<int> order = Enumerable.Range(0, points.Length)
-            .OrderByDescending(i => points.Count(point => Distance(point, points[i]) < crowd));
         foreach (int i in order)
         {
-            RectangleF place = Candidates(rings).FirstOrDefault(candidate => IsApart(candidate) && CrossesNothing(candidate));
-            if (place.IsEmpty) place = Candidates((int)((area.Width + area.Height) / step)).FirstOrDefault(IsApart);
+            RectangleF place = First(rings, candidate => IsFree(candidate) && CrossesNo(labels, candidate) && CrossesNo(dots, candidate));
+            if (place.IsEmpty) place = First(rings, candidate => IsFree(candidate) && CrossesNo(labels, candidate));
+            if (place.IsEmpty) place = First((int)((area.Width + area.Height) / step), IsApart);
             places[i] = place;
             if (place.IsEmpty) continue;
-            taken.Add(place);
+            labels.Add(place);
             lines.Add((points[i], Nearest(place, points[i])));
 
-            IEnumerable<RectangleF> Candidates(int count) =>
+            RectangleF First(int count, Func<RectangleF, bool> isGood) => (
                 from ring in Enumerable.Range(0, count)
                 from direction in Enumerable.Range(0, directions)
-                select Beside(points[i], sizes[i], Near + ring * step, direction * Math.Tau / directions);
+                select Beside(points[i], sizes[i], Near + ring * step, direction * Math.Tau / directions)).FirstOrDefault(isGood);
 
-            bool IsApart(RectangleF candidate) => area.Contains(candidate) && !taken.Exists(candidate.IntersectsWith);
+            bool IsApart(RectangleF candidate) =>
+                area.Contains(candidate) && !labels.Exists(candidate.IntersectsWith) && !Array.Exists(dots, candidate.IntersectsWith);
 
-            bool CrossesNothing(RectangleF candidate) =>
-                !lines.Exists(line => Crosses(line.From, line.To, candidate))
-                && !taken.Exists(other => !other.Contains(points[i]) && Crosses(points[i], Nearest(candidate, points[i]), other));
+            bool IsFree(RectangleF candidate) => IsApart(candidate) && !lines.Exists(line => Crosses(line.From, line.To, candidate));
+
+            bool CrossesNo(IEnumerable<RectangleF> others, RectangleF candidate) =>
+                !others.Any(other => !other.Contains(points[i]) && Crosses(points[i], Nearest(candidate, points[i]), other));
         }
         return places;
     }
@@ -113,10 +136,21 @@ internal static class WordLabels
     private static PointF Nearest(RectangleF place, PointF point) =>
         new(Math.Clamp(point.X, place.Left, place.Right), Math.Clamp(point.Y, place.Top, place.Bottom));
 
+    /// <summary>Whether a part of a line is inside a rectangle.</summary>
     private static bool Crosses(PointF from, PointF to, RectangleF place)
     {
-        int steps = (int)Distance(from, to) + 1; // a point on each pixel
-        return Enumerable.Range(0, steps).Any(i => place.Contains(from.X + (to.X - from.X) * i / steps, from.Y + (to.Y - from.Y) * i / steps));
+        // The part of the line, from 0 to 1, that is between the left and right sides, and then also between the other two.
+        (float start, float end) = (0, 1);
+        return Narrow(from.X, to.X - from.X, place.Left, place.Right) && Narrow(from.Y, to.Y - from.Y, place.Top, place.Bottom);
+
+        bool Narrow(float at, float by, float low, float high)
+        {
+            if (by == 0) return low < at && at < high;
+            (float first, float second) = ((low - at) / by, (high - at) / by);
+            start = Math.Max(start, Math.Min(first, second));
+            end = Math.Min(end, Math.Max(first, second));
+            return start < end;
+        }
     }
 
     private static float Distance(PointF a, PointF b) => MathF.Sqrt((a.X - b.X) * (a.X - b.X) + (a.Y - b.Y) * (a.Y - b.Y));

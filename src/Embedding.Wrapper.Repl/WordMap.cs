@@ -42,6 +42,7 @@ internal sealed class WordMap(ITourReport report) : Tour(report)
                 return;
             }
             var plot = new ScottPlot.Plot();
+            plot.Title("Sixty words of GloVe in the plane of their two principal components");
             plot.HideGrid();
             string[] groups = ["numbers", "months", "rivers", "countries", "animals"];
             for (int i = 0; i < groups.Length; i++)

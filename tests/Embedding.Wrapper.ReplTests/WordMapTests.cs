@@ -33,7 +33,7 @@ public class WordMapTests
         Tensor plane = centred.matmul(linalg.svd(centred, fullMatrices: false).Vh.narrow(0, 0, 2).t()).to(float64);
         double[] x = [.. plane.select(1, 0).contiguous().data<double>()], y = [.. plane.select(1, 1).contiguous().data<double>()];
         var plot = new ScottPlot.Plot();
-        plot.Add.Markers(x, y);
+        plot.Add.Markers(x, y).LegendText = "words";
         plot.ShowLegend(ScottPlot.Edge.Bottom);
 
         RectangleF[] labels = WordLabels.Add(plot, [.. vectors.Words], x, y, 1000, 760);
@@ -85,7 +85,7 @@ public class WordMapTests
     {
         for (int i = 0; i < labels.Length; i++)
         {
-            Assert.False(labels[i].IsEmpty);
+            Assert.False(labels[i].IsEmpty, $"Label {i} has no place: {labels[i]}");
             Assert.True(area.Contains(labels[i]), $"Label {i} is not inside the picture.");
             Assert.DoesNotContain(points, labels[i].Contains);
             for (int j = 0; j < i; j++) Assert.False(labels[i].IntersectsWith(labels[j]), $"Labels {i} and {j} cover each other.");
