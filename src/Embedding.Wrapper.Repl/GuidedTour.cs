@@ -162,7 +162,8 @@ internal sealed class GuidedTour(ITourReport report) : Tour(report)
             using var layer = words.ToEmbedding(["<pad>", "<unk>", "river", "lake"], out var missing, paddingIdx: 0);
             Print(layer);
             Print($"without a vector: {string.Join(", ", missing)}");
-            Print(layer.Weight.narrow(1, 0, 4)); // the first 4 of 100 columns
+            // the first 4 of 100 columns
+            Print(layer.Weight.narrow(1, 0, 4));
         });
     }
 }

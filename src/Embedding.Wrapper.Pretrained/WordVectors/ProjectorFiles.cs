@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Text;
 using EmbeddingWrapper.Native;
 using static TorchSharp.torch;
 
@@ -92,7 +93,8 @@ internal static class ProjectorFiles
 
     private static void WriteText(FileStream file, IEnumerable<string> lines)
     {
-        using var writer = new StreamWriter(file, bufferSize: 1 << 16, leaveOpen: true) { NewLine = "\n" }; // UTF-8 without a byte order mark
+        // A word that is not valid UTF-16 gets U+FFFD: StreamWriter's own encoding would throw.
+        using var writer = new StreamWriter(file, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false), ChunkSize, leaveOpen: true) { NewLine = "\n" };
         foreach (string line in lines) writer.WriteLine(line);
     }
 

@@ -14,6 +14,10 @@ public sealed class ProjectorTests : IDisposable
 {
     private static readonly string[] Names = ["metadata.tsv", "projector_config.json", "projector_config.pbtxt", "vectors.tsv"];
 
+    /// <summary>What JavaScript takes for white space.</summary>
+    private static readonly char[] Blank =
+        [.. Enumerable.Range(0, 0x10000).Select(i => (char)i).Where(c => c != '\u0085' && char.IsWhiteSpace(c) || c == '\uFEFF')];
+
     private readonly TestFolder _folder = new();
 
     public void Dispose() => _folder.Dispose();
@@ -214,11 +218,7 @@ public sealed class ProjectorTests : IDisposable
     }
 
     /// <summary>JavaScript's <c>trim</c>.</summary>
-    private static string Trim(string line)
-    {
-        char[] blank = [.. Enumerable.Range(0, 0x10000).Select(i => (char)i).Where(c => c != '\u0085' && char.IsWhiteSpace(c) || c == '\uFEFF')];
-        return line.Trim(blank);
-    }
+    private static string Trim(string line) => line.Trim(Blank);
 
     private IEnumerable<string> Files(string folder) =>
         Directory.EnumerateFileSystemEntries(_folder[folder]).Select(path => Path.GetFileName(path)).Order();
