@@ -15,14 +15,25 @@ internal static class WordLabels
     {
         try
         {
-            return SKFontManager.Default.FontFamilyCount > 0
-                ? null
-                : "No picture: this system has no font to write the words with. (Debian: apt-get install fonts-dejavu-core)";
+            return Font() is null
+                ? "No picture: this system has no font to write the words with. (Debian: apt-get install fonts-dejavu-core)"
+                : null;
         }
         catch (Exception error) when (error is DllNotFoundException or TypeInitializationException)
         {
             return $"No picture: the native library of SkiaSharp does not load. {error.GetBaseException().Message.Split('\n')[0]}";
         }
+    }
+
+    /// <summary>A font that has letters. A system without fonts has one without a name that has none.</summary>
+    private static string? Font()
+    {
+        string[] preferred = ["DejaVu Sans", "Liberation Sans", "Noto Sans", "Segoe UI", "Helvetica"];
+        return SKFontManager.Default.FontFamilies.OrderByDescending(preferred.Contains).FirstOrDefault(name =>
+        {
+            using SKTypeface? typeface = SKFontManager.Default.MatchFamily(name);
+            return typeface?.ContainsGlyphs("az") == true;
+        });
     }
 
     /// <summary>Adds a label for each point, and a line to it where the label is not beside the point.</summary>
@@ -35,7 +46,7 @@ internal static class WordLabels
     /// <returns>The place of each label in the picture; empty where there was none.</returns>
     public static RectangleF[] Add(Plot plot, string[] words, double[] x, double[] y, int width, int height)
     {
-        plot.Font.Set(SKFontManager.Default.FontFamilies.FirstOrDefault(name => name.Contains("Sans")) ?? plot.Legend.FontName!);
+        plot.Font.Set(Font()!);
         plot.RenderInMemory(width, height);
         AxisLimits limits = plot.Axes.GetLimits();
         PixelRect area = plot.RenderManager.LastRender.DataRect;

@@ -23,6 +23,28 @@ public class WordMapTests
     }
 
     [Fact]
+    public async Task WithoutFontsTheTourSaysSoAndEndsWell()
+    {
+        string[] alone = ["-m", "sh", "-c", "mount -t tmpfs none /usr/share/fonts && \"$@\"", "sh"]; // a process that sees no fonts
+        Assert.SkipUnless(OperatingSystem.IsLinux() && await CanRun([.. alone, "true"]), "no folder can be hidden here: that takes root");
+        Ran ran = await Shared.Start("unshare", [.. alone, "dotnet", Shared.Program]);
+        Assert.Equal((0, ""), (ran.ExitCode, ran.Error));
+        Assert.EndsWith("\nNo picture: this system has no font to write the words with. (Debian: apt-get install fonts-dejavu-core)\n", ran.Output);
+
+        static async Task<bool> CanRun(string[] arguments)
+        {
+            try
+            {
+                return (await Shared.Start("unshare", arguments)).ExitCode == 0;
+            }
+            catch (System.ComponentModel.Win32Exception)
+            {
+                return false;
+            }
+        }
+    }
+
+    [Fact]
     public void NoLabelCoversAnotherOrAPoint()
     {
         SkipWithoutFonts();
