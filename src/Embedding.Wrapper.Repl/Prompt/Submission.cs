@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Microsoft.CodeAnalysis;
 using Microsoft.CodeAnalysis.CSharp;
 using Microsoft.CodeAnalysis.CSharp.Syntax;
@@ -5,7 +6,7 @@ using Microsoft.CodeAnalysis.CSharp.Syntax;
 namespace EmbeddingWrapper.Repl.Prompt;
 
 /// <summary>What the text of a submission says before it is compiled.</summary>
-internal static class Submission
+internal static partial class Submission
 {
     /// <summary>How the engine reads a submission.</summary>
     public static CSharpParseOptions ScriptOptions { get; } = new(LanguageVersion.Latest, kind: SourceCodeKind.Script);
@@ -33,12 +34,14 @@ internal static class Submission
 
     /// <summary>
     /// Whether no line that follows can make the text right: it begins with what no text begins with, such as <c>?</c>, or it is one line with
-    /// an open <c>"</c>. (In a block the rest is still waited for: its lines are not meant to be run one by one.)
+    /// an open <c>"</c>, or a name with <c>?</c> behind it, which asks for help elsewhere. (In a block the rest is still waited for: its lines are
+    /// not meant to be run one by one.)
     /// </summary>
     private static bool IsBeyondRepair(SyntaxTree tree, Diagnostic[] errors)
     {
         SyntaxToken first = tree.GetRoot().GetFirstToken(includeZeroWidth: true);
         if (first.IsMissing || first.LeadingTrivia.Any(SyntaxKind.SkippedTokensTrivia)) return true;
+        if (NameWithQuestionMark().IsMatch(tree.ToString())) return true;
         if (tree.GetText().Lines.Count > 1 || errors.Any(error => error.Id == "CS1513")) return false; // a brace is open
         return errors.Any(error => error.Id == "CS1010")
             || errors.Any(error => error.Id == "CS1039") && tree.GetRoot().DescendantNodes().OfType<InterpolatedStringExpressionSyntax>()
@@ -69,6 +72,9 @@ internal static class Submission
             _ => default,
         };
     }
+
+    [GeneratedRegex(@"^\s*[\w.]+\?{1,2}\s*\z")]
+    private static partial Regex NameWithQuestionMark();
 
     private static Diagnostic[] Errors(SyntaxTree tree) => [.. tree.GetDiagnostics().Where(found => found.Severity == DiagnosticSeverity.Error)];
 
