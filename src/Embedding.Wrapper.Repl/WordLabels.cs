@@ -53,7 +53,8 @@ internal static class WordLabels
         plot.Axes.SetLimits(limits);
 
         using Paint paint = Paint.NewDisposablePaint();
-        PointF[] points = [.. x.Zip(y, (across, up) => plot.GetPixel(new Coordinates(across, up))).Select(pixel => new PointF(pixel.X, pixel.Y))];
+        IEnumerable<Pixel> pixels = x.Zip(y, (across, up) => plot.GetPixel(new Coordinates(across, up)));
+        PointF[] points = [.. pixels.Select(pixel => new PointF(pixel.X, pixel.Y))];
         SizeF[] sizes = [.. words.Select(word =>
         {
             MeasuredText measured = new LabelStyle { Text = word, FontSize = FontSize }.Measure(word, paint);
@@ -94,10 +95,14 @@ internal static class WordLabels
 
         float Cost(RectangleF[] places)
         {
-            var indices = Enumerable.Range(0, points.Length);
-            float lengths = indices.Sum(i => places[i].IsEmpty ? area.Width + area.Height : Distance(Nearest(places[i], points[i]), points[i]));
-            int crossed = indices.Sum(i => places.Count(other => other != places[i] && Crosses(points[i], Nearest(places[i], points[i]), other)));
-            return lengths + crossed * crowd;
+            float cost = 0;
+            for (int i = 0; i < points.Length; i++)
+            {
+                PointF end = Nearest(places[i], points[i]);
+                int crossed = places.Count(other => other != places[i] && Crosses(points[i], end, other));
+                cost += places[i].IsEmpty ? area.Width + area.Height : Distance(end, points[i]) + crossed * crowd;
+            }
+            return cost;
         }
     }
 
@@ -108,7 +113,8 @@ internal static class WordLabels
         const float step = 4;
 
         var places = new RectangleF[points.Length];
-        RectangleF[] dots = [.. points.Select(point => new RectangleF(point.X - PointSize / 2, point.Y - PointSize / 2, PointSize, PointSize))];
+        const float half = PointSize / 2;
+        RectangleF[] dots = [.. points.Select(point => new RectangleF(point.X - half, point.Y - half, PointSize, PointSize))];
         var labels = new List<RectangleF>();
         var lines = new List<(PointF From, PointF To)>();
         foreach (int i in order)

@@ -28,8 +28,9 @@ internal static class ProjectorFiles
             foreach (float number in row)
             {
                 if (float.IsFinite(number)) continue;
+                string word = FileFault.Quote(words[index]);
                 throw new InvalidOperationException(
-                    FormattableString.Invariant($"The Projector needs finite numbers, and the vector of {FileFault.Quote(words[index])} has {number}."));
+                    FormattableString.Invariant($"The Projector needs finite numbers, and the vector of {word} has {number}."));
             }
         });
 
@@ -52,7 +53,7 @@ internal static class ProjectorFiles
             throw;
         }
 
-        // A file gets its name after the files behind it in the list have been written, so no name is taken before all content is on the disk.
+        // A file gets its name after the files behind it in the list have been written: before a name is taken, all content has been written.
         void WriteFrom(int i) => AtomicFile.Write(Path.Combine(folder, files[i].Name), file =>
         {
             files[i].Write(file);
@@ -94,7 +95,8 @@ internal static class ProjectorFiles
     private static void WriteText(FileStream file, IEnumerable<string> lines)
     {
         // A word that is not valid UTF-16 gets U+FFFD: StreamWriter's own encoding would throw.
-        using var writer = new StreamWriter(file, new UTF8Encoding(encoderShouldEmitUTF8Identifier: false), ChunkSize, leaveOpen: true) { NewLine = "\n" };
+        var utf8 = new UTF8Encoding(encoderShouldEmitUTF8Identifier: false);
+        using var writer = new StreamWriter(file, utf8, ChunkSize, leaveOpen: true) { NewLine = "\n" };
         foreach (string line in lines) writer.WriteLine(line);
     }
 
@@ -107,7 +109,8 @@ internal static class ProjectorFiles
 
         static bool IsControl(char c) => char.IsControl(c) || c is '\u2028' or '\u2029';
 
-        static char Visible(char c) => c < ' ' ? (char)('\u2400' + c) : IsControl(c) ? '\uFFFD' : c; // U+2400 is the sign for U+0000, and so on
+        // U+2400 is the sign for U+0000, and so on.
+        static char Visible(char c) => c < ' ' ? (char)('\u2400' + c) : IsControl(c) ? '\uFFFD' : c;
     }
 
     private static string Json(long count, long width) => $$"""

@@ -30,13 +30,13 @@ internal static class Echo
         WordVectors vectors => WordsText(vectors),
         ITuple tuple when Items(tuple).Any(IsPyTorchs) => $"({string.Join(", ", Items(tuple).Select(Text))})",
         IDictionary named when named.Values.Cast<object?>().Any(IsPyTorchs) =>
-            Collection('{', named.Keys.Cast<object>().Select(key => (Plain(key), named[key])), '}'),
-        IEnumerable<KeyValuePair<string, torch.Tensor>> named => Collection('{', named.Select(pair => (Plain(pair.Key), (object?)pair.Value)), '}'),
-        IEnumerable<(string Name, torch.Tensor)> named => Collection('{', named.Select(pair => (Plain(pair.Name), (object?)pair.Item2)), '}'),
-        IEnumerable<(string Name, torch.nn.Module)> named => Collection('{', named.Select(pair => (Plain(pair.Name), (object?)pair.Item2)), '}'),
-        IEnumerable<(string Name, Parameter)> named => Collection('{', named.Select(pair => (Plain(pair.Name), (object?)pair.Item2)), '}'),
+            Collection('{', named.Keys.Cast<object>().Select(key => ((object?)key, named[key])), '}'),
+        IEnumerable<KeyValuePair<string, torch.Tensor>> named => Collection('{', named.Select(pair => ((object?)pair.Key, (object?)pair.Value)), '}'),
+        IEnumerable<(string, torch.Tensor)> named => Collection('{', named.Select(pair => ((object?)pair.Item1, (object?)pair.Item2)), '}'),
+        IEnumerable<(string, torch.nn.Module)> named => Collection('{', named.Select(pair => ((object?)pair.Item1, (object?)pair.Item2)), '}'),
+        IEnumerable<(string, Parameter)> named => Collection('{', named.Select(pair => ((object?)pair.Item1, (object?)pair.Item2)), '}'),
         IEnumerable<torch.Tensor> or IEnumerable<torch.nn.Module> =>
-            Collection('[', ((IEnumerable)value).Cast<object?>().Select(item => ("", item)), ']'),
+            Collection('[', ((IEnumerable)value).Cast<object?>().Select(item => ((object?)null, item)), ']'),
         _ => Plain(value),
     };
 
@@ -59,14 +59,14 @@ internal static class Echo
 
     private static IEnumerable<object?> Items(ITuple tuple) => Enumerable.Range(0, tuple.Length).Select(i => tuple[i]);
 
-    private static string Collection(char open, IEnumerable<(string Key, object? Value)> items, char close)
+    private static string Collection(char open, IEnumerable<(object? Key, object? Value)> items, char close)
     {
-        (string Key, object? Value)[] first = [.. items.Take(MaxItems + 1)];
+        (object? Key, object? Value)[] first = [.. items.Take(MaxItems + 1)];
         string text = Lines(Text);
         return text.Count('\n') < MaxLines ? text : Lines(Short);
 
         string Lines(Func<object?, string> show) => $"{open}{string.Join(",\n ", first.Select((item, i) =>
-            i == MaxItems ? "..." : item.Key.Length > 0 ? $"{item.Key}: {show(item.Value)}" : show(item.Value)))}{close}";
+            i == MaxItems ? "..." : item.Key is null ? show(item.Value) : $"{Plain(item.Key)}: {show(item.Value)}"))}{close}";
     }
 
     /// <summary>A tensor by its shape and type; of anything else the first line.</summary>
@@ -82,7 +82,8 @@ internal static class Echo
             IEnumerable<string> rates = optimizer.ParamGroups.Select(group => $"lr={Plain(group.LearningRate)}");
             text = $"{optimizer.GetType().Name}({string.Join(", ", rates)})";
         }
-        return string.Join("\n  ", optimizer.parameters().Take(MaxItems + 1).Select((parameter, i) => i < MaxItems ? Shape(parameter) : "...").Prepend(text));
+        IEnumerable<string> shapes = optimizer.parameters().Take(MaxItems + 1).Select((parameter, i) => i < MaxItems ? Shape(parameter) : "...");
+        return string.Join("\n  ", shapes.Prepend(text));
     }
 
     private static string WordsText(WordVectors vectors)

@@ -101,8 +101,8 @@ internal sealed class Shell(TextWriter output, TextWriter error, bool colour = f
         text.Trim() is "#help" or "#error" or "#reset" or "#clear" or "#quit" or "#exit";
 
     /// <summary>
-    /// Runs one submission or command. <c>help</c>, <c>exit</c> and <c>quit</c> are commands without their mark too, unless something has that
-    /// name.
+    /// Runs one submission or command. <c>help</c>, <c>exit</c> and <c>quit</c> are commands without their mark too, unless something has
+    /// that name.
     /// </summary>
     /// <returns>False if it ends the session.</returns>
     private bool Submit(string text, TextWriter failures)

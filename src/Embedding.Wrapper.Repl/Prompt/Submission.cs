@@ -27,15 +27,15 @@ internal static partial class Submission
 
         // The engine takes an open raw string literal for complete.
         if (errors.Any(error => error.Id == "CS8997")) return false;
-        return SyntaxFactory.IsCompleteSubmission(tree)
-            || IsBeyondRepair(tree, errors)
-            || !moreFollows && WithSemicolons(text) is var whole && whole != text && Errors(CSharpSyntaxTree.ParseText(whole, ScriptOptions)).Length == 0;
+        if (SyntaxFactory.IsCompleteSubmission(tree) || IsBeyondRepair(tree, errors)) return true;
+        string whole = WithSemicolons(text);
+        return !moreFollows && whole != text && Errors(CSharpSyntaxTree.ParseText(whole, ScriptOptions)).Length == 0;
     }
 
     /// <summary>
-    /// Whether no line that follows can make the text right: it begins with what no text begins with, such as <c>?</c>, or it is one line with
-    /// an open <c>"</c>, or a name with <c>?</c> behind it, which asks for help elsewhere. (In a block the rest is still waited for: its lines are
-    /// not meant to be run one by one.)
+    /// Whether no line that follows can make the text right: it begins with what no text begins with, such as <c>?</c>, or it is one line
+    /// with an open <c>"</c>, or a name with <c>?</c> behind it, which asks for help elsewhere. (In a block the rest is still waited for: its
+    /// lines are not meant to be run one by one.)
     /// </summary>
     private static bool IsBeyondRepair(SyntaxTree tree, Diagnostic[] errors)
     {
@@ -49,13 +49,13 @@ internal static partial class Submission
     }
 
     /// <summary>
-    /// A declaration at the end of a line gets the semicolon that it lacks: <c>var x = 5</c>, <c>int F() => 1</c>, <c>using System.Text</c>.
-    /// Statements keep C#'s rule.
+    /// A declaration at the end of a line gets the semicolon that it lacks: <c>var x = 5</c>, <c>int F() => 1</c>,
+    /// <c>using System.Text</c>. Statements keep C#'s rule.
     /// </summary>
     public static string WithSemicolons(string text)
     {
         CompilationUnitSyntax script = CSharpSyntaxTree.ParseText(text, ScriptOptions).GetCompilationUnitRoot();
-        IEnumerable<SyntaxToken> semicolons = script.Usings.Select(directive => directive.SemicolonToken).Concat(script.Members.Select(Semicolon));
+        SyntaxToken[] semicolons = [.. script.Usings.Select(directive => directive.SemicolonToken), .. script.Members.Select(Semicolon)];
         foreach (SyntaxToken semicolon in semicolons.Where(token => token.IsMissing).Reverse())
         {
             SyntaxToken last = semicolon.GetPreviousToken(), next = semicolon.GetNextToken();
@@ -76,7 +76,8 @@ internal static partial class Submission
     [GeneratedRegex(@"^\s*[\w.]+\?{1,2}\s*\z")]
     private static partial Regex NameWithQuestionMark();
 
-    private static Diagnostic[] Errors(SyntaxTree tree) => [.. tree.GetDiagnostics().Where(found => found.Severity == DiagnosticSeverity.Error)];
+    private static Diagnostic[] Errors(SyntaxTree tree) =>
+        [.. tree.GetDiagnostics().Where(found => found.Severity == DiagnosticSeverity.Error)];
 
     /// <summary>
     /// C# has no <c>using var</c> at the top of a script, where a variable lives on after its line. With the word blanked

@@ -48,7 +48,8 @@ internal sealed class History(HistoryFile? file = null)
     /// <returns>Its index, or null if there is none.</returns>
     public int? Find(string text, int before)
     {
-        int found = before == 0 ? -1 : _entries.FindLastIndex(before - 1, entry => entry.Contains(text, StringComparison.OrdinalIgnoreCase));
+        if (before == 0) return null;
+        int found = _entries.FindLastIndex(before - 1, entry => entry.Contains(text, StringComparison.OrdinalIgnoreCase));
         return found < 0 ? null : found;
     }
 }

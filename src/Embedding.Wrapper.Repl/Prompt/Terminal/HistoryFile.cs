@@ -3,8 +3,8 @@ using System.Text;
 namespace EmbeddingWrapper.Repl.Prompt.Terminal;
 
 /// <summary>
-/// Keeps the history between sessions: a text file with a line for each entry, that only its user may read. Several prompts may add to it at
-/// the same time. If it cannot be read or written, the prompt works without it.
+/// Keeps the history between sessions: a text file with a line for each entry, that only its user may read. Several prompts may add to
+/// it at the same time. If it cannot be read or written, the prompt works without it.
 /// </summary>
 /// <param name="path">The file. Its folder is created with the first entry.</param>
 internal sealed class HistoryFile(string path)
