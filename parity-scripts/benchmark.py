@@ -1,10 +1,11 @@
 """PyTorch's half of the side-by-side benchmark in tests/Embedding.Wrapper.Benchmarks.
 
-Prints PyTorch's version, then answers each case (a line of JSON on standard input) with the fastest times in microseconds. The cases
-are those of LookupCase.cs, StepCase.cs, NeighborCase.cs and LoadCase.cs. Libraries that are not installed are left out.
+Prints the versions that it uses, then answers each case (a line of JSON on standard input) with the fastest times in microseconds. The
+cases are those of LookupCase.cs, StepCase.cs, NeighborCase.cs and LoadCase.cs. Libraries that are not installed are left out.
 """
 
 import ctypes
+import importlib
 import json
 import sys
 import time
@@ -15,43 +16,71 @@ import torch
 BATCHES = 20
 
 
+def versions():
+    names = [f"PyTorch {torch.__version__}"]
+    for name in ("numpy", "gensim", "safetensors"):
+        try:
+            names.append(f"{name} {importlib.import_module(name).__version__}")
+        except ImportError:
+            names.append(f"no {name}")
+    return ", ".join(names)
+
+
+def random_rows(case, count, ways):
+    """Times look-ups of random rows: other rows in each call ("fresh"), and the same ones again and again ("repeated")."""
+    calls = 1000 // count + BATCHES if count < 1000 else BATCHES  # a short look-up is timed in runs
+    best = {}
+    with torch.no_grad():
+        for _ in range(case["rounds"]):
+            for name, look in ways.items():
+                for mode in ("fresh", "repeated"):
+                    batches = [torch.randint(0, case["rows"], (count,)) for _ in range(BATCHES if mode == "fresh" else 1)]
+                    if mode == "repeated":
+                        look(batches[0])
+                    start = time.perf_counter()
+                    for i in range(calls):
+                        look(batches[i % len(batches)])
+                    keep_fastest(best, f"{mode} {name}", (time.perf_counter() - start) / calls)
+    return best
+
+
 def lookup(case):
     embedding = torch.nn.Embedding(case["rows"], case["width"])
-    batches = [torch.randint(0, case["rows"], (case["batch"],)) for _ in range(BATCHES)]
     out = torch.empty(case["batch"], case["width"])
-    run = 1000 // case["batch"] + BATCHES if case["batch"] < 1000 else BATCHES
-
-    def fastest(look):
-        best = float("inf")
-        for _ in range(case["rounds"]):
-            start = time.perf_counter()
-            for i in range(run):
-                look(batches[i % BATCHES])
-            best = min(best, (time.perf_counter() - start) * 1e6 / run)
-        return best
-
-    with torch.no_grad():
-        return {"module": fastest(embedding),
-                "out": fastest(lambda batch: torch.index_select(embedding.weight, 0, batch, out=out))}
+    return random_rows(case, case["batch"], {
+        "module": embedding, "out": lambda indices: torch.index_select(embedding.weight, 0, indices, out=out)})
 
 
 def step(case):
+    """Keys: the parts of a training round, the whole round, and gradient.coalesce() by itself."""
     embedding = torch.nn.Embedding(case["rows"], case["width"], sparse=True)
     optimizer = getattr(torch.optim, case["optimizer"])(embedding.parameters(), lr=1e-3)
     batches = [torch.randint(0, case["rows"], (case["batch"],)) for _ in range(BATCHES)]
     upstream = torch.randn(case["batch"], case["width"])
-    best = {"round": float("inf"), "step": float("inf")}
-    for i in range(case["rounds"] + BATCHES):
-        start = time.perf_counter()
+    best = {}
+    for i in range(2 * case["rounds"]):
+        times = [time.perf_counter()]
         optimizer.zero_grad(set_to_none=True)
-        embedding(batches[i % BATCHES]).backward(upstream)
-        middle = time.perf_counter()
+        times.append(time.perf_counter())
+        found = embedding(batches[i % BATCHES])
+        times.append(time.perf_counter())
+        found.backward(upstream)
+        del found
+        times.append(time.perf_counter())
         optimizer.step()
-        end = time.perf_counter()
-        if i >= BATCHES:
-            best["round"] = min(best["round"], (end - start) * 1e6)
-            best["step"] = min(best["step"], (end - middle) * 1e6)
+        times.append(time.perf_counter())
+        embedding.weight.grad.coalesce()
+        times.append(time.perf_counter())
+        if i < case["rounds"]:  # warm-up
+            continue
+        for part, (start, end) in zip(("zero_grad", "forward", "backward", "step", "coalesce"), zip(times, times[1:])):
+            keep_fastest(best, part, end - start)
+        keep_fastest(best, "round", times[4] - times[0])
     return best
+
+
+def keep_fastest(best, name, seconds):
+    best[name] = min(best.get(name, float("inf")), seconds * 1e6)
 
 
 def neighbors(case):
@@ -67,12 +96,12 @@ def neighbors(case):
     table = numpy.random.default_rng(1).standard_normal((case["rows"], case["width"]), dtype=numpy.float32)
     vectors.add_vectors([f"word{i}" for i in range(case["rows"])], table)
     vectors.most_similar("word0")  # computes the norms
-    best = float("inf")
+    times = []
     for i in range(case["rounds"]):
         start = time.perf_counter()
         vectors.most_similar(f"word{i}")
-        best = min(best, (time.perf_counter() - start) * 1e6)
-    return {"gensim": best}
+        times.append((time.perf_counter() - start) * 1e6)
+    return {"fastest": min(times), "median": sorted(times)[len(times) // 2]}
 
 
 def load(case):
@@ -81,6 +110,14 @@ def load(case):
     def with_loadtxt():
         import numpy
         numpy.loadtxt(path, dtype=numpy.float32, comments=None, skiprows=1, usecols=range(1, 101), encoding="utf-8")
+
+    def line_by_line():
+        import numpy
+        with open(path, encoding="utf-8") as file:
+            words, width = map(int, next(file).split())
+            table = numpy.empty((words, width), dtype=numpy.float32)
+            for i, line in enumerate(file):
+                table[i] = numpy.array(line.split(" ")[1:], dtype=numpy.float32)
 
     def with_gensim():
         import gensim
@@ -91,7 +128,7 @@ def load(case):
         with safetensors.safe_open(path, framework="pt") as file:
             return file.get_slice("weight")[-1:]
 
-    loaders = {"text": {"loadtxt": with_loadtxt, "gensim": with_gensim}, "binary": {"gensim": with_gensim},
+    loaders = {"text": {"numpy": line_by_line, "loadtxt": with_loadtxt, "gensim": with_gensim}, "binary": {"gensim": with_gensim},
                "safetensors": {"safetensors": with_safetensors}}
     times = {}
     for name, loader in loaders[case["format"]].items():
@@ -107,7 +144,7 @@ def load(case):
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    print(torch.__version__, flush=True)
+    print(versions(), flush=True)
     for line in sys.stdin:
         case = json.loads(line)
         torch.set_num_threads(case["threads"])

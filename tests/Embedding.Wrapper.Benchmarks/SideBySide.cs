@@ -9,6 +9,9 @@ internal interface ICase
     /// <summary>The name of the work in benchmark.py.</summary>
     string Kind { get; }
 
+    /// <summary>How many threads both may use.</summary>
+    int Threads { get; }
+
     /// <summary>The times of this library in microseconds, by name.</summary>
     Dictionary<string, double> Measure();
 }
@@ -23,26 +26,35 @@ internal sealed class SideBySide : IDisposable
 
     private readonly Process _python;
 
-    public SideBySide(string interpreter)
+    public SideBySide(string interpreter, int turns)
     {
-        string script = Path.Combine(RepositoryRoot(), "parity-scripts", "benchmark.py");
+        string script = Path.Combine(Page.Repository, "parity-scripts", "benchmark.py");
         _python = Process.Start(new ProcessStartInfo(interpreter, [script]) { RedirectStandardInput = true, RedirectStandardOutput = true })!;
-        PyTorch = Answer();
+        Versions = Answer();
+        Turns = turns;
     }
 
-    /// <summary>PyTorch's version.</summary>
-    public string PyTorch { get; }
+    /// <summary>The versions of PyTorch and of the Python libraries.</summary>
+    public string Versions { get; }
 
-    public (Dictionary<string, double> Theirs, Dictionary<string, double> Ours) Run(ICase work, int turns)
+    public int Turns { get; }
+
+    public (Dictionary<string, double> Theirs, Dictionary<string, double> Ours) Run(ICase work)
     {
         Dictionary<string, double> theirs = [], ours = [];
-        for (int turn = 0; turn < turns; turn++)
+        for (int turn = 0; turn < Turns; turn++)
         {
             _python.StandardInput.WriteLine(JsonSerializer.Serialize(work, work.GetType(), Json));
-            KeepFastest(theirs, JsonSerializer.Deserialize<Dictionary<string, double>>(Answer())!);
-            KeepFastest(ours, work.Measure());
+            Keep(theirs, JsonSerializer.Deserialize<Dictionary<string, double>>(Answer())!);
+            TorchSharp.torch.set_num_threads(work.Threads);
+            Keep(ours, work.Measure());
         }
         return (theirs, ours);
+
+        static void Keep(Dictionary<string, double> best, Dictionary<string, double> turn)
+        {
+            foreach ((string name, double time) in turn) best.KeepFastest(name, time);
+        }
     }
 
     public void Dispose()
@@ -54,16 +66,10 @@ internal sealed class SideBySide : IDisposable
 
     private string Answer() =>
         _python.StandardOutput.ReadLine() ?? throw new InvalidOperationException("PYTHON must name an interpreter that has PyTorch.");
+}
 
-    private static void KeepFastest(Dictionary<string, double> best, Dictionary<string, double> turn)
-    {
-        foreach ((string name, double time) in turn) best[name] = Math.Min(time, best.GetValueOrDefault(name, double.MaxValue));
-    }
-
-    private static string RepositoryRoot()
-    {
-        DirectoryInfo? folder = new(AppContext.BaseDirectory);
-        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "Embedding.Wrapper.sln"))) folder = folder.Parent;
-        return folder?.FullName ?? throw new InvalidOperationException("Run this from within the repository.");
-    }
+internal static class Times
+{
+    public static void KeepFastest(this Dictionary<string, double> best, string name, double time) =>
+        best[name] = Math.Min(time, best.GetValueOrDefault(name, double.MaxValue));
 }
