@@ -367,4 +367,25 @@ public class LookupTests
             set_num_threads(before);
         }
     }
+
+    [Fact]
+    public void RowsOfEveryWidthAreCopiedWholeAndNothingBesideThem()
+    {
+        const int before = 3; // so the destination is aligned to nothing
+        long[] indices = [.. Enumerable.Range(0, 23).Select(i => i * 7L % 20)];
+        for (int width = 1; width <= 200; width++)
+        {
+            byte[] numbers = [.. Enumerable.Range(0, 20 * width).Select(i => (byte)(i * 31 % 251))];
+            using Tensor flat = tensor(numbers), table = flat.reshape(20, width);
+            using var embedding = Embedding.FromPretrained(table);
+            int count = indices.Length * width;
+            var memory = new byte[before + count + 64];
+            Array.Fill(memory, byte.MaxValue);
+
+            embedding.Lookup(indices.AsSpan(), memory.AsSpan(before, count));
+
+            byte[] rows = [.. indices.SelectMany(index => numbers[(int)(index * width)..(int)((index + 1) * width)])];
+            Assert.Equal([.. Enumerable.Repeat(byte.MaxValue, before), .. rows, .. Enumerable.Repeat(byte.MaxValue, 64)], memory);
+        }
+    }
 }
