@@ -30,8 +30,13 @@ internal sealed record Table(string Name, string Columns, Func<SideBySide, IEnum
         new("loading", "| file | here | numpy, line by line | numpy.loadtxt | gensim | safetensors |", Loading),
     ];
 
-    public IEnumerable<string> Measure(SideBySide sideBySide) =>
-        [Columns, string.Concat(Enumerable.Repeat("| --- ", Columns.Count(c => c == '|') - 1)) + "|", .. Rows(sideBySide)];
+    /// <summary>The lines of the table. Each row is measured when it is asked for.</summary>
+    public IEnumerable<string> Measure(SideBySide sideBySide)
+    {
+        yield return Columns;
+        yield return string.Concat(Enumerable.Repeat("| --- ", Columns.Count(c => c == '|') - 1)) + "|";
+        foreach (string row in Rows(sideBySide)) yield return row;
+    }
 
     private static IEnumerable<string> Machine(SideBySide side)
     {
