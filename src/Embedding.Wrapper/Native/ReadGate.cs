@@ -21,8 +21,10 @@ namespace EmbeddingWrapper.Native;
 /// </para>
 /// <para>
 /// A slot is a stack, so a thread can be inside several gates, and inside one gate several times. A nested reader must not wait for
-/// readers to leave: it may be one of those whom another changing thread waits for. It therefore enters a gate that is only draining, and
-/// waits only while a change runs. The changing thread starts over if it finds such a reader.
+/// readers to leave: it may be one of those whom another changing thread waits for. It therefore steps back from a gate that is only
+/// draining for a moment, and then enters it; it waits only while a change runs. Without that moment threads that read all the time would
+/// never be outside all at once, because every use of a parameter's memory is nested in the use of a layer. The changing thread starts
+/// over if it finds such a reader.
 /// </para>
 /// <para>
 /// Inside a gate nothing may wait for another thread, except for a lock whose holder waits for no gate. A change enters no gate. A thread
@@ -33,6 +35,9 @@ namespace EmbeddingWrapper.Native;
 internal sealed class ReadGate(object? owner)
 {
     private const int Open = 0, Draining = 1, Changing = 2, Closed = 3;
+
+    /// <summary>How often a nested reader waits for a gate that drains: 20 short waits, and then a millisecond each.</summary>
+    private const int StepsBack = 200;
 
     private static readonly Dictionary<nint, WeakReference<ReadGate>> OfTensors = [];
     private static int s_tidyAt = 64;
@@ -73,6 +78,8 @@ internal sealed class ReadGate(object? owner)
                 if (ReferenceEquals(Volatile.Read(ref entry), gate)) return true;
             return false;
         }
+
+        public bool HoldsBelow(int height, ReadGate gate) => Entries.AsSpan(..height).Contains(gate);
 
         private void Grow()
         {
@@ -229,10 +236,11 @@ internal sealed class ReadGate(object? owner)
     private void WaitToEnter(ReaderSlot slot, int height)
     {
         bool nested = height > ReaderSlot.Bottom;
+        int stepsBack = slot.HoldsBelow(height, this) ? 0 : StepsBack; // its other use of this gate cannot step back
         var wait = new UninterruptedWait();
         try
         {
-            for (int state; (state = _state) != Open && !(nested && state == Draining);)
+            for (int state; (state = _state) != Open && !(nested && state == Draining && stepsBack-- <= 0);)
             {
                 slot.PopTo(height);
                 ObjectDisposedException.ThrowIf(state == Closed, owner ?? this);
