@@ -1,7 +1,7 @@
 """PyTorch's half of the side-by-side benchmark in tests/Embedding.Wrapper.Benchmarks.
 
 Prints the versions that it uses, then answers each case (a line of JSON on standard input) with the fastest times in microseconds. The
-cases are those of LookupCase.cs, StepCase.cs, NeighborCase.cs and LoadCase.cs. Libraries that are not installed are left out.
+cases are those of LookupCase.cs, BagCase.cs, StepCase.cs, NeighborCase.cs and LoadCase.cs. Libraries that are not installed are left out.
 """
 
 import ctypes
@@ -49,6 +49,15 @@ def lookup(case):
     out = torch.empty(case["batch"], case["width"])
     return random_rows(case, case["batch"], {
         "module": embedding, "out": lambda indices: torch.index_select(embedding.weight, 0, indices, out=out)})
+
+
+def bag(case):
+    bags, length = case["bags"], case["length"]
+    weight = torch.randn(case["rows"], case["width"])
+    offsets = torch.arange(0, bags * length, length)
+    return random_rows(case, bags * length, {
+        "function": lambda indices: torch.nn.functional.embedding_bag(indices, weight, offsets, mode="sum"),
+        "chain": lambda indices: torch.nn.functional.embedding(indices.view(bags, length), weight).sum(1)})
 
 
 def step(case):
@@ -148,4 +157,4 @@ if __name__ == "__main__":
     for line in sys.stdin:
         case = json.loads(line)
         torch.set_num_threads(case["threads"])
-        print(json.dumps({"lookup": lookup, "step": step, "neighbors": neighbors, "load": load}[case["kind"]](case)), flush=True)
+        print(json.dumps({"lookup": lookup, "bag": bag, "step": step, "neighbors": neighbors, "load": load}[case["kind"]](case)), flush=True)

@@ -14,6 +14,9 @@ internal sealed record Table(string Name, string Columns, Func<SideBySide, IEnum
     private const string LookupColumns = "| rows, width, batch | rows asked for | PyTorch module | PyTorch `out=` | TorchSharp module | `forward` "
         + "| `Lookup` into a span | limit | PyTorch / `forward` | `out=` / `Lookup` | PyTorch / `Lookup` | goal |";
 
+    private const string BagColumns = "| rows, width, bags, rows of a bag | rows asked for | `F.embedding_bag` | `F.embedding` and `sum` | TorchSharp module "
+        + "| `forward` | `Lookup` into a span | PyTorch / `forward` | PyTorch / `Lookup` | goal |";
+
     private const string RoundColumns =
         "| rows, width, batch | optimizer | PyTorch | TorchSharp | here | limit of the step | PyTorch / here | goal |";
 
@@ -23,6 +26,8 @@ internal sealed record Table(string Name, string Columns, Func<SideBySide, IEnum
         new("machine", "| | |", Machine),
         new("look-ups, one thread", LookupColumns, side => Lookups(side, 1)),
         new("look-ups, all threads", LookupColumns, side => Lookups(side, AllThreads)),
+        new("bags, one thread", BagColumns, side => Bags(side, 1)),
+        new("bags, all threads", BagColumns, side => Bags(side, AllThreads)),
         new("rounds, one thread", RoundColumns, side => Rounds(side, 1)),
         new("rounds, all threads", RoundColumns, side => Rounds(side, AllThreads)),
         new("parts of a round", "| part | PyTorch | here |", Parts),
@@ -61,6 +66,21 @@ internal sealed record Table(string Name, string Columns, Func<SideBySide, IEnum
                 yield return Row($"{rows:N0}, {width}, {batch:N0}", mode, Text(module), Text(into), Text(ours[$"{mode} torchsharp"]), Text(forward),
                     Text(lookup), Text(limit), Ratio(module, forward), Ratio(into, lookup), Ratio(module, lookup),
                     Goal(module / lookup, threads > 1 || mode == "repeated" ? 1 : rows >= 4_000_000 ? 3.7 : batch is 512 or 8192 ? 1.15 : 1));
+            }
+        }
+    }
+
+    private static IEnumerable<string> Bags(SideBySide side, int threads)
+    {
+        foreach (BagCase bags in BagCase.All(threads))
+        {
+            var (theirs, ours) = side.Run(bags);
+            foreach (string mode in new[] { "fresh", "repeated" })
+            {
+                (double function, double forward, double lookup) = (theirs[$"{mode} function"], ours[$"{mode} forward"], ours[$"{mode} lookup"]);
+                yield return Row($"{bags.Rows:N0}, {bags.Width}, {bags.Bags:N0}, {bags.Length}", mode, Text(function), Text(theirs[$"{mode} chain"]),
+                    Text(ours[$"{mode} torchsharp"]), Text(forward), Text(lookup), Ratio(function, forward), Ratio(function, lookup),
+                    Goal(function / lookup, bags.Bags == 1 && bags.Length == 10 ? 20 : 1));
             }
         }
     }
