@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.Intrinsics.X86;
 
 namespace EmbeddingWrapper.Native;
 
@@ -14,6 +15,11 @@ namespace EmbeddingWrapper.Native;
 /// <param name="means">Means instead of sums.</param>
 internal readonly unsafe struct BagSums(long* indices, long* starts, int bags, int width, long padding, bool means)
 {
+    private const int CacheLine = 64;
+
+    /// <summary>How many rows ahead are prefetched, because random rows of a large table are in no cache.</summary>
+    private const int RowsAhead = 16;
+
     public void Write<T>(T* table, T* destination) where T : unmanaged, INumber<T>
     {
         int threads = ParallelRows.Threads((starts[bags] - starts[0]) * width * sizeof(T));
@@ -30,28 +36,40 @@ internal readonly unsafe struct BagSums(long* indices, long* starts, int bags, i
 
     private void WritePart<T>(T* table, T* destination, long start, long end) where T : unmanaged, INumber<T>
     {
+        long last = starts[end];
         for (long bag = start; bag < end; bag++)
         {
-            var sum = new Span<T>(destination + (bag * width), width);
-            sum.Clear();
+            T* sum = destination + (bag * width);
+            new Span<T>(sum, width).Clear();
             long count = 0;
             for (long i = starts[bag]; i < starts[bag + 1]; i++)
             {
+                if (Sse.IsSupported && i + RowsAhead < last) Prefetch(table + (indices[i + RowsAhead] * width));
                 if (indices[i] == padding) continue;
                 count++;
-                Add(new ReadOnlySpan<T>(table + (indices[i] * width), width), sum);
+                Add(table + (indices[i] * width), sum);
             }
             if (!means || count < 2) continue; // dividing by 1 changes nothing
             T divisor = T.CreateTruncating(count);
-            foreach (ref T element in sum) element /= divisor;
+            foreach (ref T element in new Span<T>(sum, width)) element /= divisor;
         }
     }
 
-    private static void Add<T>(ReadOnlySpan<T> row, Span<T> sum) where T : unmanaged, INumber<T>
+    private void Prefetch<T>(T* row) where T : unmanaged
     {
-        int i = 0;
-        for (; i <= row.Length - Vector<T>.Count; i += Vector<T>.Count)
-            (new Vector<T>(sum[i..]) + new Vector<T>(row[i..])).CopyTo(sum[i..]);
-        for (; i < row.Length; i++) sum[i] += row[i];
+        for (long line = 0; line < (long)width * sizeof(T); line += CacheLine) Sse.Prefetch0((byte*)row + line);
+    }
+
+    private void Add<T>(T* row, T* sum) where T : unmanaged, INumber<T>
+    {
+        int i = 0, step = Vector<T>.Count;
+        for (; i <= width - (2 * step); i += 2 * step)
+        {
+            Vector<T> first = Vector.Load(sum + i) + Vector.Load(row + i);
+            Vector<T> second = Vector.Load(sum + i + step) + Vector.Load(row + i + step);
+            first.Store(sum + i);
+            second.Store(sum + i + step);
+        }
+        for (; i < width; i++) sum[i] += row[i];
     }
 }
