@@ -183,6 +183,14 @@ def whole_bfloat16():
             *looked_up(index, offsets, per_sample_weights="p")])
 
 
+def without_columns():
+    for dtype in ("float32", "float64"):
+        yield Scenario(f"a table without columns, weights that learn, {dtype}", "B49 B73", [
+            do.tensor("w", counting(4, 0, dtype)), do.bag_from_pretrained("m", "w", freeze=False, mode="sum"),
+            do.tensor("p", value(dtype, [1, 2, 3], requires_grad=True)), *looked_up([1, 2, 1], [0, 2], per_sample_weights="p"),
+            do.tensor("g", ones([2, 0], dtype)), *both_gradients()])
+
+
 def scenarios():
     yield from distinct(combinations())
     yield from distinct(functional())
@@ -192,3 +200,4 @@ def scenarios():
     yield from special_weights()
     yield from learning()
     yield from whole_bfloat16()
+    yield from without_columns()
