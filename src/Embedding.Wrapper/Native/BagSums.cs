@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics.X86;
 
 namespace EmbeddingWrapper.Native;
@@ -36,40 +37,75 @@ internal readonly unsafe struct BagSums(long* indices, long* starts, int bags, i
 
     private void WritePart<T>(T* table, T* destination, long start, long end) where T : unmanaged, INumber<T>
     {
-        long last = starts[end];
         for (long bag = start; bag < end; bag++)
         {
             T* sum = destination + (bag * width);
-            new Span<T>(sum, width).Clear();
+            Sum(table, sum, starts[bag], starts[bag + 1], starts[end]);
+            if (!means) continue;
             long count = 0;
             for (long i = starts[bag]; i < starts[bag + 1]; i++)
-            {
-                if (Sse.IsSupported && i + RowsAhead < last) Prefetch(table + (indices[i + RowsAhead] * width));
-                if (indices[i] == padding) continue;
-                count++;
-                Add(table + (indices[i] * width), sum);
-            }
-            if (!means || count < 2) continue; // dividing by 1 changes nothing
+                if (indices[i] != padding) count++;
+            if (count < 2) continue; // dividing by 1 changes nothing
             T divisor = T.CreateTruncating(count);
             foreach (ref T element in new Span<T>(sum, width)) element /= divisor;
         }
     }
 
-    private void Prefetch<T>(T* row) where T : unmanaged
+    /// <summary>Sums the rows of the indices from first to last. The sums of some columns at a time stay in registers.</summary>
+    private void Sum<T>(T* table, T* sum, long first, long last, long end) where T : unmanaged, INumber<T>
     {
-        for (long line = 0; line < (long)width * sizeof(T); line += CacheLine) Sse.Prefetch0((byte*)row + line);
+        int step = Vector<T>.Count, column = 0;
+        for (; column <= width - (8 * step); column += 8 * step)
+        {
+            Vector<T> a = default, b = default, c = default, d = default, e = default, f = default, g = default, h = default;
+            for (long i = first; i < last; i++)
+            {
+                if (column == 0) PrefetchAfter(table, i, end);
+                if (indices[i] == padding) continue;
+                T* row = table + (indices[i] * width) + column;
+                a += Vector.Load(row);
+                b += Vector.Load(row + step);
+                c += Vector.Load(row + (2 * step));
+                d += Vector.Load(row + (3 * step));
+                e += Vector.Load(row + (4 * step));
+                f += Vector.Load(row + (5 * step));
+                g += Vector.Load(row + (6 * step));
+                h += Vector.Load(row + (7 * step));
+            }
+            T* to = sum + column;
+            a.Store(to);
+            b.Store(to + step);
+            c.Store(to + (2 * step));
+            d.Store(to + (3 * step));
+            e.Store(to + (4 * step));
+            f.Store(to + (5 * step));
+            g.Store(to + (6 * step));
+            h.Store(to + (7 * step));
+        }
+        for (; column <= width - step; column += step)
+        {
+            Vector<T> a = default;
+            for (long i = first; i < last; i++)
+            {
+                if (column == 0) PrefetchAfter(table, i, end);
+                if (indices[i] != padding) a += Vector.Load(table + (indices[i] * width) + column);
+            }
+            a.Store(sum + column);
+        }
+        for (; column < width; column++)
+        {
+            T a = T.Zero;
+            for (long i = first; i < last; i++)
+                if (indices[i] != padding) a += table[(indices[i] * width) + column];
+            sum[column] = a;
+        }
     }
 
-    private void Add<T>(T* row, T* sum) where T : unmanaged, INumber<T>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private void PrefetchAfter<T>(T* table, long i, long end) where T : unmanaged
     {
-        int i = 0, step = Vector<T>.Count;
-        for (; i <= width - (2 * step); i += 2 * step)
-        {
-            Vector<T> first = Vector.Load(sum + i) + Vector.Load(row + i);
-            Vector<T> second = Vector.Load(sum + i + step) + Vector.Load(row + i + step);
-            first.Store(sum + i);
-            second.Store(sum + i + step);
-        }
-        for (; i < width; i++) sum[i] += row[i];
+        if (!Sse.IsSupported || i + RowsAhead >= end) return;
+        byte* row = (byte*)(table + (indices[i + RowsAhead] * width));
+        for (long line = 0; line < (long)width * sizeof(T); line += CacheLine) Sse.Prefetch0(row + line);
     }
 }
