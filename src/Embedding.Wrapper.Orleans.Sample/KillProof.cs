@@ -44,15 +44,20 @@ internal static class KillProof
         }
     }
 
+    public static string Name(string optimizer, string run) => $"{optimizer}, {run}";
+
     private static async Task<int> RunAsync(int steps, int redis)
     {
         await using LocalCluster cluster = await LocalCluster.StartAsync(silos: 3, redis);
-        bool same = true;
-        ShardedEmbedding[] tables = [.. await OpenAsync(Undisturbed), .. await OpenAsync(Disturbed)];
-        Console.WriteLine($"shards in each silo: {string.Join(", ", (await cluster.ShardsBySiloAsync()).Values)}");
-        foreach (ShardedEmbedding table in tables.Take(Tables.Optimizers.Count)) await TrainAsync(table, steps);
+        var rows = new Dictionary<string, float[]>();
+        foreach (ShardedEmbedding table in await OpenAsync(Undisturbed))
+        {
+            await TrainAsync(table, steps);
+            rows[table.Name] = await RowsAsync(table);
+        }
 
-        ShardedEmbedding[] disturbed = tables[Tables.Optimizers.Count..];
+        ShardedEmbedding[] disturbed = await OpenAsync(Disturbed);
+        Console.WriteLine($"shards in each silo: {string.Join(", ", (await cluster.ShardsBySiloAsync()).Values)}");
         foreach (ShardedEmbedding table in disturbed)
         {
             await TrainAsync(table, steps / 3);
@@ -79,22 +84,20 @@ internal static class KillProof
             }
         }
         Console.WriteLine($"{steps} steps; a silo with {await kill} shards was killed, and {lost} error(s) said so");
+        foreach (ShardedEmbedding table in disturbed) rows[table.Name] = await RowsAsync(table);
 
-        foreach (string optimizer in Tables.Optimizers.Keys)
+        bool same = true;
+        foreach ((string optimizer, string run) in Tables.Optimizers.Keys.SelectMany(optimizer => Runs.Select(run => (optimizer, run))))
         {
             float[] local = TrainLocally(optimizer, steps);
-            foreach (string run in Runs)
-            {
-                float[] rows = await RowsAsync(tables.Single(table => table.Name == $"{optimizer}, {run}"));
-                bool equal = MemoryMarshal.AsBytes<float>(rows).SequenceEqual(MemoryMarshal.AsBytes<float>(local));
-                Console.WriteLine($"{optimizer}, {run}: {(equal ? "the bits of one table" : "OTHER BITS")}");
-                same &= equal;
-            }
+            bool equal = MemoryMarshal.AsBytes<float>(rows[Name(optimizer, run)]).SequenceEqual(MemoryMarshal.AsBytes<float>(local));
+            Console.WriteLine($"{Name(optimizer, run)}: {(equal ? "the bits of one table" : "OTHER BITS")}");
+            same &= equal;
         }
         return same && lost >= disturbed.Length ? 0 : 1;
 
         async Task<ShardedEmbedding[]> OpenAsync(string run) => await Task.WhenAll(
-            Tables.Optimizers.Keys.Select(optimizer => ShardedEmbedding.OpenAsync(cluster.Client, $"{optimizer}, {run}")));
+            Tables.Optimizers.Keys.Select(optimizer => ShardedEmbedding.OpenAsync(cluster.Client, Name(optimizer, run))));
     }
 
     private static async Task TrainAsync(ShardedEmbedding table, int steps)

@@ -41,6 +41,9 @@ internal sealed class LocalCluster : IAsyncDisposable
                 Path.ChangeExtension(typeof(LocalCluster).Assembly.Location, OperatingSystem.IsWindows() ? ".exe" : null),
                 "silo", Text(ports[2 * i]), Text(ports[(2 * i) + 1]), membership, cluster._folder.FullName);
             cluster._silos[ports[2 * i]] = process;
+        }
+        foreach (Process process in cluster._silos.Values)
+        {
             if (await process.StandardOutput.ReadLineAsync() != SiloProcess.Ready) throw new InvalidOperationException("A silo did not start.");
             _ = process.StandardOutput.ReadToEndAsync();
         }
@@ -53,6 +56,7 @@ internal sealed class LocalCluster : IAsyncDisposable
             else
                 client.UseStaticClustering([.. Enumerable.Range(0, silos).Select(i => new IPEndPoint(IPAddress.Loopback, ports[(2 * i) + 1]))]);
             client.Configure<ClusterOptions>(Name);
+            client.Configure<ClientMessagingOptions>(options => options.ResponseTimeout = TimeSpan.FromSeconds(10)); // of a dead silo
             client.Configure<GatewayOptions>(options => options.GatewayListRefreshPeriod = TimeSpan.FromSeconds(2));
         });
         cluster._client = builder.Build();

@@ -18,10 +18,15 @@ internal static class SiloProcess
     /// </summary>
     public static async Task RunAsync(string[] args)
     {
+        _ = Task.Run(async () =>
+        {
+            await Console.In.ReadToEndAsync(); // the parent has ended
+            Environment.Exit(0);
+        });
         (int siloPort, int gatewayPort) = (Port(args[0]), Port(args[1]));
         (string membership, string folder) = (args[2], args[3]);
         HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new());
-        builder.Logging.AddSimpleConsole(console => console.SingleLine = true).SetMinimumLevel(LogLevel.Error);
+        builder.Logging.AddConsole(console => console.LogToStandardErrorThreshold = LogLevel.Trace).SetMinimumLevel(LogLevel.Critical);
         builder.UseOrleans(silo =>
         {
             if (LocalCluster.RedisPort(membership) is { } redis)
@@ -34,15 +39,14 @@ internal static class SiloProcess
             {
                 // A silo that dies is noticed within seconds. In a real cluster a busy silo should have longer to answer.
                 options.ProbeTimeout = TimeSpan.FromSeconds(2);
-                options.NumMissedProbesLimit = 2;
+                options.NumMissedProbesLimit = 3;
             });
             silo.AddEmbeddingTables(tables => Tables.Add(tables, folder));
         });
         using IHost host = builder.Build();
         await host.StartAsync();
         Console.WriteLine(Ready);
-        await Console.In.ReadToEndAsync(); // the parent has ended
-        Environment.Exit(0);
+        await Task.Delay(Timeout.Infinite);
     }
 
     private static int Port(string text) => int.Parse(text, CultureInfo.InvariantCulture);

@@ -24,7 +24,7 @@ internal static class Tables
         Add("items", new(Items, Factors, shards: 6) { Seed = 2, Optimizer = weights => new SparseAdam(weights, lr: 0.02) });
         foreach ((string name, var optimizer) in Optimizers)
             foreach (string run in KillProof.Runs)
-                Add($"{name}, {run}", new(ProofRows, ProofWidth, ProofShards) { Seed = 3, Optimizer = optimizer });
+                Add(KillProof.Name(name, run), new(ProofRows, ProofWidth, ProofShards) { Seed = 3, Optimizer = optimizer });
         Add("benchmark", new(BenchmarkRows, BenchmarkWidth, BenchmarkShards) { Seed = 4 });
 
         void Add(string name, EmbeddingTable table) => tables[name] = new(table.Rows, table.Width, table.Shards)
