@@ -12,18 +12,18 @@ namespace EmbeddingWrapper.Orleans.Sample;
 /// </summary>
 internal static class Benchmark
 {
-    private const int Turns = 5;
     private static readonly TimeSpan Turn = TimeSpan.FromSeconds(1);
 
     private delegate Task Lookup(long[] rows, float[] destination);
 
-    public static async Task<int> RunAsync()
+    public static async Task<int> RunAsync(int turns)
     {
         int port = LocalCluster.FreePorts(1)[0];
         using Process redis = LocalCluster.StartChild(
             "redis-server", "--port", port.ToString(CultureInfo.InvariantCulture), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no");
         _ = redis.StandardOutput.ReadToEndAsync();
-        await using LocalCluster one = await LocalCluster.StartAsync(silos: 1), three = await LocalCluster.StartAsync(silos: 3);
+        await using LocalCluster one = await LocalCluster.StartAsync(silos: 1);
+        await using LocalCluster three = await LocalCluster.StartAsync(silos: 3);
         ShardedEmbedding inOne = await ShardedEmbedding.OpenAsync(one.Client, "benchmark");
         ShardedEmbedding inThree = await ShardedEmbedding.OpenAsync(three.Client, "benchmark");
         manual_seed(4);
@@ -45,7 +45,7 @@ internal static class Benchmark
         };
         await CompareAsync(ways);
         Console.WriteLine($"{Environment.ProcessorCount} processors; {Tables.BenchmarkRows:N0} rows of {Tables.BenchmarkWidth} float32, {Tables.BenchmarkShards} shards; "
-            + $"shards in the three silos: {string.Join(", ", (await three.ShardsBySiloAsync()).Values)}; the fastest of {Turns} turns of {Turn.TotalSeconds:F0} s");
+            + $"shards in the three silos: {string.Join(", ", (await three.ShardsBySiloAsync()).Values)}; the fastest of {turns} turns of {Turn.TotalSeconds:F0} s");
         Console.WriteLine();
         Console.WriteLine($"| batch | callers | {string.Join(" | ", ways.Keys.Select(way => $"{way}: look-ups/s, MB/s"))} | 1 silo / Redis | 3 silos / Redis |");
         Console.WriteLine($"| --- | --- |{string.Concat(Enumerable.Repeat(" --- |", ways.Count + 2))}");
@@ -54,7 +54,7 @@ internal static class Benchmark
             foreach (int batch in new[] { 1, 256, 8192 })
             {
                 Dictionary<string, double> best = ways.Keys.ToDictionary(way => way, _ => 0.0);
-                for (int turn = 0; turn < Turns; turn++)
+                for (int turn = 0; turn < turns; turn++)
                     foreach ((string way, Lookup lookup) in ways)
                         best[way] = Math.Max(best[way], await MeasureAsync(lookup, batch, callers));
                 string cells = string.Join(" | ", best.Values.Select(rate => $"{rate:N0}, {rate * batch * Tables.BenchmarkWidth * sizeof(float) / 1e6:N1}"));

@@ -3,7 +3,7 @@ using EmbeddingWrapper.Orleans.Sample;
 
 // Without arguments: three silos train a small recommender, one of them is killed, and training goes on from the last checkpoint.
 // "proof [STEPS]": the same with Redis and all optimizers; the bits are compared with a run without a kill.
-// "benchmark": look-ups per second, beside Redis and a local table. "skew": how Zipf's law loads contiguous ranges.
+// "benchmark [TURNS]": look-ups per second, beside Redis and a local table. "skew": how Zipf's law loads contiguous ranges.
 // "silo …": one silo. The other modes start themselves with it.
 using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, _ =>
 {
@@ -19,7 +19,9 @@ switch (args)
     case ["proof", var steps] when int.TryParse(steps, out int count) && count > 3:
         return await KillProof.RunAsync(count);
     case ["benchmark"]:
-        return await Benchmark.RunAsync();
+        return await Benchmark.RunAsync(turns: 5);
+    case ["benchmark", var turns] when int.TryParse(turns, out int count) && count > 0:
+        return await Benchmark.RunAsync(count);
     case ["skew"]:
         Skew.Run();
         return 0;
@@ -27,6 +29,6 @@ switch (args)
         await SiloProcess.RunAsync(args[1..]);
         return 0;
     default:
-        Console.Error.WriteLine("usage: Embedding.Wrapper.Orleans.Sample [proof [STEPS] | benchmark | skew]");
+        Console.Error.WriteLine("usage: Embedding.Wrapper.Orleans.Sample [proof [STEPS] | benchmark [TURNS] | skew]");
         return 2;
 }

@@ -68,7 +68,8 @@ public sealed partial class ShardedEmbedding
     /// </para>
     /// <para>
     /// <b>SGD with momentum</b> has the bits of PyTorch where the gradient is coalesced before each step, or has sorted rows without repetitions
-    /// anyway. Otherwise PyTorch's momentum buffer depends on the order of all rows together, and grows without bound.
+    /// anyway. Otherwise PyTorch's momentum buffer depends on the order of all rows together, and grows without bound. A zero in the buffer may have
+    /// the other sign.
     /// </para>
     /// </remarks>
     /// <exception cref="ArgumentNullException"><paramref name="batch"/> is null.</exception>
@@ -89,7 +90,7 @@ public sealed partial class ShardedEmbedding
         _unfinished = batch;
         Task<ShardStep>[] calls = [.. pushes.Select((push, shard) => Answer(shard, batch.Step, "this batch", _shards[shard].Push(push)))];
         await Task.WhenAll(calls).ContinueWith(_ => { }, TaskScheduler.Default); // the others go on if one fails
-        if (calls.All(call => call.IsCompletedSuccessfully && !call.Result.Done)) _unfinished = null; // no shard has it
+        if (!calls.Any(MayHaveIt)) _unfinished = null; // every shard has refused it
         for (int shard = 0; shard < calls.Length; shard++)
         {
             ShardStep answer = await calls[shard];
@@ -97,6 +98,9 @@ public sealed partial class ShardedEmbedding
         }
         (Step, _lastPushed, _unfinished) = (batch.Step + 1, batch.Id, null);
         for (int shard = 0; shard < Shards; shard++) See(shard, Step);
+
+        static bool MayHaveIt(Task<ShardStep> call) =>
+            call.IsCompletedSuccessfully ? call.Result.Done : call.Exception?.InnerException is ShardLostException;
     }
 
     /// <summary>

@@ -44,7 +44,7 @@ public sealed class ErrorTests(ErrorTests.Cluster cluster) : IClassFixture<Error
     public async Task AnUnknownTableIsNamedWithThoseThatThereAre()
     {
         var error = await Assert.ThrowsAsync<KeyNotFoundException>(() => OpenAsync("itmes"));
-        Assert.Equal("The silo has no table 'itmes'. It has: trained, untrained.", error.Message);
+        Assert.Equal("The silo has no table 'itmes'. It has: decaying, trained, untrained.", error.Message);
     }
 
     [Fact]
@@ -74,6 +74,18 @@ public sealed class ErrorTests(ErrorTests.Cluster cluster) : IClassFixture<Error
         Assert.Contains("[3, 4]", (await Assert.ThrowsAsync<ArgumentException>(() => table.PushAsync(batch))).Message);
         Assert.Equal(0, table.Step);
         using EmbeddingBatch next = await table.PullAsync(new long[] { 5 }); // no push is unfinished
+    }
+
+    [Fact]
+    public async Task AStepThatTheOptimizerRefusesCountsInNoShard()
+    {
+        ShardedEmbedding table = await OpenAsync("decaying");
+        using EmbeddingBatch batch = await table.PullAsync(new long[] { 5, 1, 5 });
+        using (Tensor rows = batch.Embedding.call(batch.Indices), sum = rows.sum()) sum.backward();
+        var error = await Assert.ThrowsAsync<InvalidOperationException>(() => table.PushAsync(batch));
+        Assert.Contains("add(sparse, dense) is not supported", error.Message); // PyTorch's text for weight decay
+        using EmbeddingBatch next = await table.PullAsync(new long[] { 5 });
+        Assert.Equal(0, next.Step);
     }
 
     [Fact]
@@ -130,6 +142,7 @@ public sealed class ErrorTests(ErrorTests.Cluster cluster) : IClassFixture<Error
         {
             tables["trained"] = new(Rows, Width, shards: 3) { Optimizer = weights => new SparseAdam(weights) };
             tables["untrained"] = new(Rows, Width);
+            tables["decaying"] = new(Rows, Width, shards: 2) { Optimizer = weights => new SGD(weights, weightDecay: 0.1) };
         });
 
         public ValueTask DisposeAsync() => Of.DisposeAsync();

@@ -7,9 +7,9 @@ namespace EmbeddingWrapper.PackageTests;
 /// <summary>What is in the packages, and what NuGet shows of them.</summary>
 public sealed class PackageContentTests(Workspace workspace)
 {
-    private const string Layer = "Embedding.Wrapper", Pretrained = "Embedding.Wrapper.Pretrained";
+    private const string Layer = "Embedding.Wrapper", Pretrained = "Embedding.Wrapper.Pretrained", Orleans = "Embedding.Wrapper.Orleans";
 
-    public static TheoryData<string> Packages => new(Layer, Pretrained);
+    public static TheoryData<string> Packages => new(Layer, Pretrained, Orleans);
 
     [Fact]
     public void TheLayersHoldsTheLibraryItsDocumentationAndTheBuildsPart() => Assert.Equal(
@@ -39,6 +39,23 @@ public sealed class PackageContentTests(Workspace workspace)
             ],
             Files(Pretrained));
 
+    [Fact]
+    public void TheClustersHoldsTheLibraryAndAPageOfItsOwn()
+    {
+        Assert.Equal(
+            [
+                "CHANGELOG.md",
+                "Embedding.Wrapper.Orleans.nuspec",
+                "README.md",
+                "icon.png",
+                "lib/net10.0/Embedding.Wrapper.Orleans.dll",
+                "lib/net10.0/Embedding.Wrapper.Orleans.xml",
+            ],
+            Files(Orleans));
+        Assert.StartsWith("# Embedding.Wrapper.Orleans", Text(Orleans, "README.md"));
+        Assert.StartsWith("# Embedding.Wrapper\n", Text(Layer, "README.md"));
+    }
+
     [Theory]
     [MemberData(nameof(Packages))]
     public void NuGetIsToldWhatItShows(string id)
@@ -47,7 +64,7 @@ public sealed class PackageContentTests(Workspace workspace)
         Assert.Equal("MIT", Metadata(id, "license"));
         Assert.Equal("README.md", Metadata(id, "readme"));
         Assert.Equal("icon.png", Metadata(id, "icon"));
-        Assert.Contains(id == Layer ? "nn.Embedding" : "word vectors", Metadata(id, "description"));
+        Assert.Contains(id switch { Layer => "nn.Embedding", Pretrained => "word vectors", _ => "Orleans cluster" }, Metadata(id, "description"));
         Assert.Contains("pytorch", Metadata(id, "tags").Split(' '));
     }
 
@@ -72,6 +89,14 @@ public sealed class PackageContentTests(Workspace workspace)
         Assert.Equal(
             Dependencies(Layer).Prepend((Layer, Metadata(Layer, "version"))),
             Dependencies(Pretrained));
+
+    [Fact]
+    public void TheClustersDependsOnTheOthersAndOnOrleans() =>
+        Assert.Equal(
+            Dependencies(Pretrained)
+                .Append((Pretrained, Metadata(Pretrained, "version")))
+                .Concat(new[] { "Microsoft.Orleans.Runtime", "Microsoft.Orleans.Sdk" }.Select(id => (id, Repository.VersionOf(id)))).Order(),
+            Dependencies(Orleans));
 
     [Theory]
     [MemberData(nameof(Packages))]

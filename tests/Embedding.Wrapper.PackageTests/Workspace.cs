@@ -40,7 +40,7 @@ public sealed partial class Workspace : IDisposable
               <CreateSymbolicLinksForCopyLocalIfPossible>true</CreateSymbolicLinksForCopyLocalIfPossible>
             </PropertyGroup></Project>
             """);
-        _packages = new Lazy<string[]>(() => [.. new[] { "Embedding.Wrapper", "Embedding.Wrapper.Pretrained" }.Select(Pack)]);
+        _packages = new Lazy<string[]>(() => [.. new[] { "Embedding.Wrapper", "Embedding.Wrapper.Pretrained", "Embedding.Wrapper.Orleans" }.Select(Pack)]);
     }
 
     public string Root { get; }
