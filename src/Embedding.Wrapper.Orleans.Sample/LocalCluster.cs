@@ -14,18 +14,17 @@ namespace EmbeddingWrapper.Orleans.Sample;
 internal sealed class LocalCluster : IAsyncDisposable
 {
     private static readonly ConcurrentBag<Process> Children = [];
+    private static readonly ConcurrentBag<DirectoryInfo> Folders = [];
 
     private readonly Dictionary<int, Process> _silos = []; // by port
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("embedding-wrapper-");
-    private IHost _client = null!;
+    private IHost? _client;
 
-    private LocalCluster()
-    {
-    }
+    private LocalCluster() => Folders.Add(_folder);
 
     public static Action<ClusterOptions> Name => options => (options.ClusterId, options.ServiceId) = ("sample", "sample");
 
-    public IClusterClient Client => _client.Services.GetRequiredService<IClusterClient>();
+    public IClusterClient Client => _client!.Services.GetRequiredService<IClusterClient>();
 
     /// <summary>Starts the silos and connects to them.</summary>
     /// <param name="silos">How many.</param>
@@ -73,10 +72,16 @@ internal sealed class LocalCluster : IAsyncDisposable
         return process;
     }
 
-    public static void KillAll()
+    /// <summary>What must not outlive this program.</summary>
+    public static void CleanUp()
     {
         foreach (Process child in Children)
-            if (!child.HasExited) child.Kill();
+        {
+            child.Kill();
+            child.WaitForExit();
+        }
+        foreach (DirectoryInfo folder in Folders)
+            if (Directory.Exists(folder.FullName)) folder.Delete(recursive: true);
     }
 
     public static int[] FreePorts(int count)
@@ -112,11 +117,11 @@ internal sealed class LocalCluster : IAsyncDisposable
     {
         foreach (Process silo in _silos.Values)
         {
-            if (!silo.HasExited) silo.Kill();
+            silo.Kill();
             await silo.WaitForExitAsync();
         }
-        _client.Dispose();
-        _folder.Delete(recursive: true);
+        _client?.Dispose();
+        if (Directory.Exists(_folder.FullName)) _folder.Delete(recursive: true);
     }
 
     private static string Text(int port) => port.ToString(CultureInfo.InvariantCulture);

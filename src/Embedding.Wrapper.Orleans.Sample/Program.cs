@@ -7,7 +7,7 @@ using EmbeddingWrapper.Orleans.Sample;
 // "silo …": one silo. The other modes start themselves with it.
 using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, _ =>
 {
-    LocalCluster.KillAll();
+    LocalCluster.CleanUp();
     Environment.Exit(130);
 });
 switch (args)

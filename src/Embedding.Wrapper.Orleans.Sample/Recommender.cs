@@ -22,13 +22,14 @@ internal static class Recommender
         Console.WriteLine($"shards in each silo: {string.Join(", ", (await cluster.ShardsBySiloAsync()).Values)}");
 
         bool killed = false;
+        double loss = 0;
         while (users.Step < Steps)
         {
             try
             {
-                long step = users.Step;
-                double loss = await TrainAsync(users, items);
-                if (step % Shown == 0) Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"step {step,3}: loss {loss:F4}"));
+                if (users.Step % Shown == 0) loss = 0;
+                loss += await TrainAsync(users, items) / Shown;
+                if (users.Step % Shown == 0) Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"step {users.Step,3}: loss {loss:F4}"));
                 if (users.Step == Saved)
                 {
                     await users.SaveAsync();

@@ -20,8 +20,8 @@ internal static class Tables
 
     public static void Add(IDictionary<string, EmbeddingTable> tables, string folder)
     {
-        Add("users", new(Users, Factors, shards: 6) { Seed = 1, Optimizer = weights => new SparseAdam(weights, lr: 0.02) });
-        Add("items", new(Items, Factors, shards: 6) { Seed = 2, Optimizer = weights => new SparseAdam(weights, lr: 0.02) });
+        Add("users", new(Users, Factors, shards: 6) { Seed = 1, Optimizer = weights => new SparseAdam(weights, lr: 0.05) });
+        Add("items", new(Items, Factors, shards: 6) { Seed = 2, Optimizer = weights => new SparseAdam(weights, lr: 0.05) });
         foreach ((string name, var optimizer) in Optimizers)
             foreach (string run in KillProof.Runs)
                 Add(KillProof.Name(name, run), new(ProofRows, ProofWidth, ProofShards) { Seed = 3, Optimizer = optimizer });

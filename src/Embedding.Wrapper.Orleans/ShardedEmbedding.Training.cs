@@ -155,6 +155,8 @@ public sealed partial class ShardedEmbedding
             {
                 try
                 {
+                    // A call to a silo that has just died is lost, so a short call comes before the one that may take long.
+                    await _shards[shard].Read([]).WaitAsync(cancellationToken);
                     return await call(_shards[shard]).WaitAsync(cancellationToken);
                 }
                 catch (Exception error) when (IsNoAnswer(error) && DateTime.UtcNow < end)

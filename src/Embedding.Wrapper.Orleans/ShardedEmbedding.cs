@@ -86,7 +86,7 @@ public sealed partial class ShardedEmbedding
     /// <returns>A task that ends when all rows are there. While it runs, and if it fails, the content of the destination is undefined.</returns>
     /// <remarks>
     /// While another client trains, the rows of different shards may be of different steps. A shard that answers with an older step than
-    /// before has lost steps, which is an error.
+    /// before has lost steps, which is an error, also after another client has restored the table. Open the table again to read the older rows.
     /// </remarks>
     /// <exception cref="ArgumentOutOfRangeException">
     /// An index is outside the table. The message has its value, its position and the number of rows. Nothing is written then.

@@ -91,9 +91,9 @@ public sealed class PackageContentTests(Workspace workspace)
             Dependencies(Pretrained));
 
     [Fact]
-    public void TheClustersDependsOnTheOthersAndOnOrleans() =>
+    public void TheClustersDependsOnTheReadersAndOnOrleans() =>
         Assert.Equal(
-            Dependencies(Pretrained)
+            Dependencies(Layer)
                 .Append((Pretrained, Metadata(Pretrained, "version")))
                 .Concat(new[] { "Microsoft.Orleans.Runtime", "Microsoft.Orleans.Sdk" }.Select(id => (id, Repository.VersionOf(id)))).Order(),
             Dependencies(Orleans));
