@@ -78,6 +78,47 @@ public class NewUserTests(Workspace workspace)
         Assert.Equal("Embedding(2, 2)\ntensor([[1.0000, 2.5000]])\n", workspace.Dotnet("Readers", "run"));
     }
 
+    /// <summary>The package of clusters alone is referenced: the app is a silo, and a client of its own.</summary>
+    [Fact]
+    public void TheClustersPackageMakesASilo()
+    {
+        workspace.Write("Cluster/Cluster.csproj", Project("Exe", Package("Embedding.Wrapper.Orleans", workspace.Version), Package("libtorch-cpu")));
+        workspace.Write("Cluster/Program.cs", """
+            using System.Net;
+            using System.Net.Sockets;
+            using EmbeddingWrapper.Optim;
+            using EmbeddingWrapper.Orleans;
+            using Microsoft.Extensions.DependencyInjection;
+            using Microsoft.Extensions.Hosting;
+            using Orleans;
+            using Orleans.Hosting;
+            using TorchSharp;
+
+            HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new());
+            builder.UseOrleans(silo => silo
+                .UseLocalhostClustering(FreePort(), FreePort())
+                .AddEmbeddingTables(tables => tables["items"] = new EmbeddingTable(10, 3, shards: 2) { Optimizer = weights => new SGD(weights) }));
+            using IHost host = builder.Build();
+            await host.StartAsync();
+            ShardedEmbedding items = await ShardedEmbedding.OpenAsync(host.Services.GetRequiredService<IGrainFactory>(), "items");
+            using (EmbeddingBatch batch = await items.PullAsync(new long[] { 1, 9, 1 }))
+            {
+                batch.Embedding.call(batch.Indices).sum().backward();
+                await items.PushAsync(batch);
+            }
+            Console.WriteLine(items);
+            await host.StopAsync();
+
+            static int FreePort()
+            {
+                using var listener = new TcpListener(IPAddress.Loopback, 0);
+                listener.Start();
+                return ((IPEndPoint)listener.LocalEndpoint).Port;
+            }
+            """);
+        Assert.StartsWith("items: 10 rows of 3 in 2 shards, at step 1; SGD(lr=0.001,", workspace.Dotnet("Cluster", "run"));
+    }
+
     [Fact]
     public void AnXunitProjectTestsWithIt()
     {
