@@ -30,12 +30,12 @@ public sealed partial class ShardedEmbedding
         ThrowIfOutside(indices.Span);
         (long[] rows, long[] local) = Distinct(indices.Span);
         long step = Step;
-        List<Part> parts = Group(rows);
+        List<Part> parts = Group(rows, MostRead);
         ShardRows[] read = await Task.WhenAll(parts.Select(part => Answer(part.Shard, step, "this batch", _shards[part.Shard].Read(part.Rows))));
         foreach ((Part part, ShardRows answer) in parts.Zip(read))
             if (answer.Step != step) throw Lost(part.Shard, answer.Step, step, "this batch");
 
-        // The rows ascend, so those of a shard are one block.
+        // The rows ascend, so those of a part are one block.
         Tensor values = empty([rows.Length, EmbeddingDim], float32, CPU).DetachFromDisposeScope();
         Tensor places = empty([local.Length], int64, CPU).DetachFromDisposeScope();
         using (values)
@@ -213,7 +213,7 @@ public sealed partial class ShardedEmbedding
         int length = EmbeddingDim * sizeof(float);
 
         ShardPush[] pushes = [.. Enumerable.Repeat(new ShardPush(batch.Step, batch.Id, [], []), Shards)];
-        foreach (Part part in Group(rows))
+        foreach (Part part in Group(rows, int.MaxValue))
         {
             byte[] own = GC.AllocateUninitializedArray<byte>(part.Places.Length * length);
             for (int i = 0; i < part.Places.Length; i++) values.AsSpan(part.Places[i] * length, length).CopyTo(own.AsSpan(i * length));

@@ -80,7 +80,7 @@ public sealed partial class ShardedEmbedding
         return new(table, shards, first.Table, [.. all.Select(info => info.Step)]);
     }
 
-    /// <summary>Copies rows into memory of the caller. Each shard is asked once, all of them at the same time.</summary>
+    /// <summary>Copies rows into memory of the caller. The shards are asked at the same time.</summary>
     /// <param name="indices">Row numbers, each from 0 to the number of rows - 1, in any order. Do not change them during the call.</param>
     /// <param name="destination">Receives <c>indices.Length * EmbeddingDim</c> numbers, row after row. Its length must be exactly that.</param>
     /// <returns>A task that ends when all rows are there. While it runs, and if it fails, the content of the destination is undefined.</returns>
@@ -102,7 +102,7 @@ public sealed partial class ShardedEmbedding
                 nameof(destination));
         }
         ThrowIfOutside(indices.Span);
-        await Task.WhenAll(Group(indices.Span).Select(CopyRows));
+        await Task.WhenAll(Group(indices.Span, MostRead).Select(CopyRows));
 
         async Task CopyRows(Part part)
         {
@@ -122,7 +122,13 @@ public sealed partial class ShardedEmbedding
     public override string ToString() => string.Create(CultureInfo.InvariantCulture,
         $"{Name}: {NumEmbeddings} rows of {EmbeddingDim} in {Shards} shards, at step {Step}; {_table.Optimizer ?? "no optimizer"}");
 
-    /// <summary>What one shard is asked for.</summary>
+    /// <summary>
+    /// The most rows of one message. Messages of 64 KB are faster than large ones: .NET allocates arrays above 85 KB in another way, and the shards,
+    /// the network and this client then work at the same time.
+    /// </summary>
+    private int MostRead => Math.Max(1, (64 << 10) / (EmbeddingDim * sizeof(float)));
+
+    /// <summary>What a shard is asked for in one message.</summary>
     /// <param name="Shard">The shard.</param>
     /// <param name="Rows">The rows within the shard, int32, in the caller's order.</param>
     /// <param name="Places">Where each of them is in the caller's list.</param>
@@ -140,20 +146,28 @@ public sealed partial class ShardedEmbedding
     }
 
     /// <summary>Groups rows by shard. Within a shard they keep their order.</summary>
-    private List<Part> Group(ReadOnlySpan<long> rows)
+    /// <param name="rows">The rows of the table.</param>
+    /// <param name="most">The most rows of one part. A shard with more rows gets several parts.</param>
+    private List<Part> Group(ReadOnlySpan<long> rows, int most)
     {
-        var shards = new int[rows.Length];
-        var counts = new int[Shards];
-        for (int i = 0; i < rows.Length; i++) counts[shards[i] = _ranges.ShardOf(rows[i])]++;
-        Part?[] parts = [.. counts.Select((count, shard) => count > 0 ? new Part(shard, new byte[count * sizeof(int)], new int[count]) : null)];
-        Array.Clear(counts);
+        int[] shards = new int[rows.Length], left = new int[Shards], filled = new int[Shards];
+        for (int i = 0; i < rows.Length; i++) left[shards[i] = _ranges.ShardOf(rows[i])]++;
+        var last = new Part?[Shards];
+        List<Part> parts = [];
         for (int i = 0; i < rows.Length; i++)
         {
-            (int shard, int place) = (shards[i], counts[shards[i]]++);
-            MemoryMarshal.Cast<byte, int>(parts[shard]!.Rows.AsSpan())[place] = (int)(rows[i] - _ranges.Start(shard));
-            parts[shard]!.Places[place] = i;
+            int shard = shards[i];
+            if (last[shard] is not { } part || filled[shard] == part.Places.Length)
+            {
+                int length = Math.Min(left[shard], most);
+                parts.Add(part = last[shard] = new(shard, new byte[length * sizeof(int)], new int[length]));
+                (left[shard], filled[shard]) = (left[shard] - length, 0);
+            }
+            int place = filled[shard]++;
+            MemoryMarshal.Cast<byte, int>(part.Rows.AsSpan())[place] = (int)(rows[i] - _ranges.Start(shard));
+            part.Places[place] = i;
         }
-        return [.. parts.OfType<Part>()];
+        return parts;
     }
 
     private void See(int shard, long step)

@@ -69,6 +69,28 @@ public sealed class RowSourceTests
     }
 
     [Fact]
+    public async Task ABatchOfSeveralMessagesForEachShardHasTheRowsOfALayer()
+    {
+        const int rows = 3000, width = 64; // 256 rows in a message
+        await using InProcessTestCluster cluster =
+            await TestClusters.StartAsync(1, tables => tables["wide"] = new(rows, width, shards: 3) { Seed = 7 });
+        ShardedEmbedding table = await ShardedEmbedding.OpenAsync(cluster.Client, "wide");
+        manual_seed(7);
+        using var layer = new Embedding(rows, width);
+        var random = new Random(1);
+        long[] indices = [.. Enumerable.Range(0, 2 * rows).Select(_ => random.NextInt64(rows))];
+        float[] expected = new float[indices.Length * width], given = new float[expected.Length];
+        layer.Lookup<float>(indices, expected);
+        await table.LookupAsync(indices, given);
+        Assert.True(expected.AsSpan().SequenceEqual(given));
+
+        using EmbeddingBatch batch = await table.PullAsync(indices);
+        batch.Embedding.Lookup<float>(batch.Indices.data<long>().ToArray(), given.AsSpan());
+        Assert.True(expected.AsSpan().SequenceEqual(given));
+        Assert.Equal(batch.Rows.Distinct().Order(), batch.Rows);
+    }
+
+    [Fact]
     public async Task RowsComeFromASafetensorsFileOrACheckpoint()
     {
         DirectoryInfo folder = Directory.CreateTempSubdirectory("embedding-wrapper-");
