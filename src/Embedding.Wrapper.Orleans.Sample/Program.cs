@@ -23,7 +23,7 @@ switch (args)
     case ["benchmark", var turns] when int.TryParse(turns, out int count) && count > 0:
         return await Benchmark.RunAsync(count);
     case ["skew"]:
-        Skew.Run();
+        foreach (string line in Skew.Lines()) Console.WriteLine(line);
         return 0;
     case ["silo", ..]:
         await SiloProcess.RunAsync(args[1..]);

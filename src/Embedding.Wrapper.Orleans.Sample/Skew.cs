@@ -7,11 +7,11 @@ internal static class Skew
 {
     private const int Rows = 1_000_000, Batches = 100, BatchSize = 8192, Shards = 12;
 
-    public static void Run()
+    /// <summary>The lines of a table in Markdown.</summary>
+    public static IEnumerable<string> Lines()
     {
-        Console.WriteLine(
-            "| exponent | distinct rows | by frequency: entries | by frequency: distinct rows | shuffled: entries | shuffled: distinct rows |");
-        Console.WriteLine("| --- | --- | --- | --- | --- | --- |");
+        yield return "| exponent | distinct rows | by frequency: entries | by frequency: distinct rows | shuffled: entries | shuffled: distinct rows |";
+        yield return "| --- | --- | --- | --- | --- | --- |";
         int[] shuffled = [.. Enumerable.Range(0, Rows)];
         new Random(0).Shuffle(shuffled);
         foreach (double exponent in new[] { 0.0, 0.6, 0.8, 1.0, 1.2 })
@@ -28,8 +28,8 @@ internal static class Skew
                 int[][] asked = [rows, once, [.. rows.Select(row => shuffled[row])], [.. once.Select(row => shuffled[row])]];
                 for (int i = 0; i < asked.Length; i++) busiest[i] += Busiest(asked[i]) / Batches;
             }
-            Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
-                $"| {exponent:F1} | {100 * distinct:F0}% | {busiest[0]:F2} | {busiest[1]:F2} | {busiest[2]:F2} | {busiest[3]:F2} |"));
+            yield return string.Create(CultureInfo.InvariantCulture,
+                $"| {exponent:F1} | {100 * distinct:F0}% | {busiest[0]:F2} | {busiest[1]:F2} | {busiest[2]:F2} | {busiest[3]:F2} |");
         }
     }
 

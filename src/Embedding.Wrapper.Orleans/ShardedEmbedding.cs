@@ -85,7 +85,7 @@ public sealed partial class ShardedEmbedding
     /// <param name="destination">Receives <c>indices.Length * EmbeddingDim</c> numbers, row after row. Its length must be exactly that.</param>
     /// <returns>A task that ends when all rows are there. While it runs, and if it fails, the content of the destination is undefined.</returns>
     /// <remarks>
-    /// While another client trains, the rows of different shards may be of different steps. A shard that answers with an older step than
+    /// While another client trains, the rows of one call may be of different steps. A shard that answers with an older step than
     /// before has lost steps, which is an error, also after another client has restored the table. Open the table again to read the older rows.
     /// </remarks>
     /// <exception cref="ArgumentOutOfRangeException">

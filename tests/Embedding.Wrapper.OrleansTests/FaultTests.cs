@@ -73,6 +73,20 @@ public sealed class FaultTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task WhatAClientSendsIsCheckedByTheShard()
+    {
+        IShard shard = _cluster.Client.GetGrain<IShard>(1, Name); // 14 rows of 5
+        byte[] row = BitConverter.GetBytes(14), negative = BitConverter.GetBytes(-1), inside = BitConverter.GetBytes(3);
+        await Assert.ThrowsAsync<ArgumentOutOfRangeException>(() => shard.Read(row));
+        await Assert.ThrowsAsync<ArgumentOutOfRangeException>(() => shard.Read(negative));
+        await Assert.ThrowsAsync<InvalidOperationException>(() => shard.Push(new(0, Guid.NewGuid(), row, new byte[20])));
+        await Assert.ThrowsAsync<InvalidOperationException>(() => shard.Push(new(0, Guid.NewGuid(), negative, new byte[20])));
+        await Assert.ThrowsAsync<ArgumentException>(() => shard.Push(new(0, Guid.NewGuid(), inside, new byte[16])));
+        Assert.Equal(0, (await shard.Describe()).Step);
+        await TrainToTheEnd();
+    }
+
+    [Fact]
     public async Task ABatchOfAnEarlierStepIsRefused()
     {
         using EmbeddingBatch early = await Training.PullAsync(_table);
