@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using System.Runtime.InteropServices;
 using StackExchange.Redis;
 using static TorchSharp.torch;
@@ -18,10 +17,8 @@ internal static class Benchmark
 
     public static async Task<int> RunAsync(int turns)
     {
-        int port = LocalCluster.FreePorts(1)[0];
-        using Process redis = LocalCluster.StartChild(
-            "redis-server", "--port", port.ToString(CultureInfo.InvariantCulture), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no");
-        _ = redis.StandardOutput.ReadToEndAsync();
+        using Process? redis = LocalCluster.StartRedis(out int port);
+        if (redis is null) return 0;
         await using LocalCluster one = await LocalCluster.StartAsync(silos: 1);
         await using LocalCluster three = await LocalCluster.StartAsync(silos: 3);
         ShardedEmbedding inOne = await ShardedEmbedding.OpenAsync(one.Client, "benchmark");
@@ -44,10 +41,11 @@ internal static class Benchmark
             },
         };
         await CompareAsync(ways);
-        Console.WriteLine($"{Environment.ProcessorCount} processors; {Tables.BenchmarkRows:N0} rows of {Tables.BenchmarkWidth} float32, {Tables.BenchmarkShards} shards; "
-            + $"shards in the three silos: {string.Join(", ", (await three.ShardsBySiloAsync()).Values)}; the fastest of {turns} turns of {Turn.TotalSeconds:F0} s");
+        Console.WriteLine($"{Environment.ProcessorCount} processors; {Tables.BenchmarkRows:N0} rows of {Tables.BenchmarkWidth} float32");
+        Console.WriteLine($"{Tables.BenchmarkShards} shards; in the three silos: {await three.ShardsBySiloAsync()}");
+        Console.WriteLine($"look-ups per second, MB per second; the fastest of {turns} turns of {Turn.TotalSeconds:F0} s");
         Console.WriteLine();
-        Console.WriteLine($"| batch | callers | {string.Join(" | ", ways.Keys.Select(way => $"{way}: look-ups/s, MB/s"))} | 1 silo / Redis | 3 silos / Redis |");
+        Console.WriteLine($"| batch | callers | {string.Join(" | ", ways.Keys)} | 1 silo / Redis | 3 silos / Redis |");
         Console.WriteLine($"| --- | --- |{string.Concat(Enumerable.Repeat(" --- |", ways.Count + 2))}");
         foreach (int callers in new[] { 1, 8 })
         {
@@ -57,8 +55,10 @@ internal static class Benchmark
                 for (int turn = 0; turn < turns; turn++)
                     foreach ((string way, Lookup lookup) in ways)
                         best[way] = Math.Max(best[way], await MeasureAsync(lookup, batch, callers));
-                string cells = string.Join(" | ", best.Values.Select(rate => $"{rate:N0}, {rate * batch * Tables.BenchmarkWidth * sizeof(float) / 1e6:N1}"));
-                Console.WriteLine($"| {batch:N0} | {callers} | {cells} | {best["1 silo"] / best["Redis"]:F2} | {best["3 silos"] / best["Redis"]:F2} |");
+                double bytes = batch * Tables.BenchmarkWidth * sizeof(float);
+                string cells = string.Join(" | ", best.Values.Select(rate => $"{rate:N0}, {rate * bytes / 1e6:N1}"));
+                (double inOneSilo, double inThreeSilos) = (best["1 silo"] / best["Redis"], best["3 silos"] / best["Redis"]);
+                Console.WriteLine($"| {batch:N0} | {callers} | {cells} | {inOneSilo:F2} | {inThreeSilos:F2} |");
             }
         }
         redis.Kill();
@@ -103,7 +103,7 @@ internal static class Benchmark
     {
         RedisValue[] values = await database.StringGetAsync([.. rows.Select(Key)]);
         for (int i = 0; i < values.Length; i++)
-            ((ReadOnlyMemory<byte>)values[i]).Span.CopyTo(MemoryMarshal.AsBytes(destination.AsSpan(i * Tables.BenchmarkWidth, Tables.BenchmarkWidth)));
+            ((ReadOnlyMemory<byte>)values[i]).Span.CopyTo(MemoryMarshal.AsBytes(destination.AsSpan(i * Tables.BenchmarkWidth)));
     }
 
     private static async Task FillAsync(IDatabase database, Embedding table)

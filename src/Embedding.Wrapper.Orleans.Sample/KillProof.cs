@@ -1,6 +1,4 @@
-using System.ComponentModel;
 using System.Diagnostics;
-using System.Globalization;
 using System.Runtime.InteropServices;
 using EmbeddingWrapper.Optim;
 using TorchSharp;
@@ -21,19 +19,8 @@ internal static class KillProof
 
     public static async Task<int> RunAsync(int steps)
     {
-        int port = LocalCluster.FreePorts(1)[0];
-        Process redis;
-        try
-        {
-            redis = LocalCluster.StartChild(
-                "redis-server", "--port", port.ToString(CultureInfo.InvariantCulture), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no");
-            _ = redis.StandardOutput.ReadToEndAsync();
-        }
-        catch (Win32Exception)
-        {
-            Console.WriteLine("skipped: redis-server is not installed");
-            return 0;
-        }
+        using Process? redis = LocalCluster.StartRedis(out int port);
+        if (redis is null) return 0;
         try
         {
             return await RunAsync(steps, port);
@@ -57,7 +44,7 @@ internal static class KillProof
         }
 
         ShardedEmbedding[] disturbed = await OpenAsync(Disturbed);
-        Console.WriteLine($"shards in each silo: {string.Join(", ", (await cluster.ShardsBySiloAsync()).Values)}");
+        Console.WriteLine($"shards in each silo: {await cluster.ShardsBySiloAsync()}");
         foreach (ShardedEmbedding table in disturbed)
         {
             await TrainAsync(table, steps / 3);

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.ComponentModel;
 using System.Diagnostics;
 using System.Globalization;
 using System.Net;
@@ -43,7 +44,8 @@ internal sealed class LocalCluster : IAsyncDisposable
         }
         foreach (Process process in cluster._silos.Values)
         {
-            if (await process.StandardOutput.ReadLineAsync() != SiloProcess.Ready) throw new InvalidOperationException("A silo did not start.");
+            if (await process.StandardOutput.ReadLineAsync() != SiloProcess.Ready)
+                throw new InvalidOperationException("A silo did not start.");
             _ = process.StandardOutput.ReadToEndAsync();
         }
 
@@ -53,7 +55,7 @@ internal sealed class LocalCluster : IAsyncDisposable
             if (redis is not null)
                 client.UseRedisClustering(options => options.ConfigurationOptions = ConfigurationOptions.Parse($"127.0.0.1:{redis}"));
             else
-                client.UseStaticClustering([.. Enumerable.Range(0, silos).Select(i => new IPEndPoint(IPAddress.Loopback, ports[(2 * i) + 1]))]);
+                client.UseStaticClustering([.. ports.Where((_, i) => i % 2 == 1).Select(port => new IPEndPoint(IPAddress.Loopback, port))]);
             client.Configure<ClusterOptions>(Name);
             client.Configure<ClientMessagingOptions>(options => options.ResponseTimeout = TimeSpan.FromSeconds(10)); // of a dead silo
             client.Configure<GatewayOptions>(options => options.GatewayListRefreshPeriod = TimeSpan.FromSeconds(2));
@@ -63,8 +65,25 @@ internal sealed class LocalCluster : IAsyncDisposable
         return cluster;
     }
 
+    /// <summary>Starts a Redis server that keeps nothing on the disk. Null if it is not installed.</summary>
+    public static Process? StartRedis(out int port)
+    {
+        port = FreePorts(1)[0];
+        try
+        {
+            Process redis = StartChild("redis-server", "--port", Text(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no");
+            _ = redis.StandardOutput.ReadToEndAsync();
+            return redis;
+        }
+        catch (Win32Exception)
+        {
+            Console.WriteLine("skipped: redis-server is not installed");
+            return null;
+        }
+    }
+
     /// <summary>A program that ends with this one.</summary>
-    public static Process StartChild(string program, params string[] arguments)
+    private static Process StartChild(string program, params string[] arguments)
     {
         Process process = Process.Start(
             new ProcessStartInfo(program, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true })!;
@@ -84,7 +103,7 @@ internal sealed class LocalCluster : IAsyncDisposable
             if (Directory.Exists(folder.FullName)) folder.Delete(recursive: true);
     }
 
-    public static int[] FreePorts(int count)
+    private static int[] FreePorts(int count)
     {
         TcpListener[] listeners = [.. Enumerable.Range(0, count).Select(_ => new TcpListener(IPAddress.Loopback, 0))];
         foreach (TcpListener listener in listeners) listener.Start();
@@ -94,21 +113,17 @@ internal sealed class LocalCluster : IAsyncDisposable
     }
 
     public static int? RedisPort(string membership) =>
-        membership.StartsWith("redis:", StringComparison.Ordinal) ? int.Parse(membership["redis:".Length..], CultureInfo.InvariantCulture) : null;
+        membership.StartsWith("redis:", StringComparison.Ordinal)
+            ? int.Parse(membership["redis:".Length..], CultureInfo.InvariantCulture) : null;
 
-    /// <summary>The silos, and how many shards each of them has.</summary>
-    public async Task<Dictionary<int, int>> ShardsBySiloAsync()
-    {
-        DetailedGrainStatistic[] grains = await Client.GetGrain<IManagementGrain>(0).GetDetailedGrainStatistics();
-        return _silos.Keys.ToDictionary(port => port, port => grains.Count(grain =>
-            grain.SiloAddress.Endpoint.Port == port && grain.GrainType.Contains("EmbeddingWrapper.Orleans.Shard", StringComparison.Ordinal)));
-    }
+    /// <summary>How many shards each silo has, as text.</summary>
+    public async Task<string> ShardsBySiloAsync() => string.Join(", ", (await CountShardsAsync()).Values);
 
     /// <summary>Kills the silo that has the most shards: SIGKILL, which no process can answer. The first silo is spared.</summary>
     /// <returns>How many shards it had.</returns>
     public async Task<int> KillOneAsync()
     {
-        (int port, int shards) = (await ShardsBySiloAsync()).Skip(1).MaxBy(silo => silo.Value);
+        (int port, int shards) = (await CountShardsAsync()).Skip(1).MaxBy(silo => silo.Value);
         _silos[port].Kill();
         return shards;
     }
@@ -122,6 +137,14 @@ internal sealed class LocalCluster : IAsyncDisposable
         }
         _client?.Dispose();
         if (Directory.Exists(_folder.FullName)) _folder.Delete(recursive: true);
+    }
+
+    private async Task<Dictionary<int, int>> CountShardsAsync()
+    {
+        DetailedGrainStatistic[] grains = await Client.GetGrain<IManagementGrain>(0).GetDetailedGrainStatistics();
+        int[] ports = [.. grains.Where(grain => grain.GrainType.Contains("EmbeddingWrapper.Orleans.Shard", StringComparison.Ordinal))
+            .Select(grain => grain.SiloAddress.Endpoint.Port)];
+        return _silos.Keys.ToDictionary(port => port, port => ports.Count(each => each == port));
     }
 
     private static string Text(int port) => port.ToString(CultureInfo.InvariantCulture);

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 using EmbeddingWrapper.Orleans.Sample;
 
@@ -5,6 +6,7 @@ using EmbeddingWrapper.Orleans.Sample;
 // "proof [STEPS]": the same with Redis and all optimizers; the bits are compared with a run without a kill.
 // "benchmark [TURNS]": look-ups per second, beside Redis and a local table. "skew": how Zipf's law loads contiguous ranges.
 // "silo …": one silo. The other modes start themselves with it.
+CultureInfo.CurrentCulture = CultureInfo.InvariantCulture;
 using var interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, _ =>
 {
     LocalCluster.CleanUp();

@@ -19,7 +19,7 @@ internal static class Recommender
         ShardedEmbedding items = await ShardedEmbedding.OpenAsync(cluster.Client, "items");
         Console.WriteLine(users);
         Console.WriteLine(items);
-        Console.WriteLine($"shards in each silo: {string.Join(", ", (await cluster.ShardsBySiloAsync()).Values)}");
+        Console.WriteLine($"shards in each silo: {await cluster.ShardsBySiloAsync()}");
 
         bool killed = false;
         double loss = 0;
@@ -29,7 +29,8 @@ internal static class Recommender
             {
                 if (users.Step % Shown == 0) loss = 0;
                 loss += await TrainAsync(users, items) / Shown;
-                if (users.Step % Shown == 0) Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"step {users.Step,3}: loss {loss:F4}"));
+                if (users.Step % Shown == 0)
+                    Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"step {users.Step,3}: loss {loss:F4}"));
                 if (users.Step == Saved)
                 {
                     await users.SaveAsync();
@@ -47,7 +48,7 @@ internal static class Recommender
                 Console.WriteLine(error.Message);
                 await users.RestoreAsync();
                 await items.RestoreAsync();
-                Console.WriteLine($"step {users.Step}: restored; shards in each silo: {string.Join(", ", (await cluster.ShardsBySiloAsync()).Values)}");
+                Console.WriteLine($"step {users.Step}: restored; shards in each silo: {await cluster.ShardsBySiloAsync()}");
             }
         }
         Console.WriteLine($"step {Steps}: done. {users.Name} and {items.Name} are as if no silo had died.");

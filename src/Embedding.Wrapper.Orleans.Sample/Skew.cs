@@ -10,7 +10,8 @@ internal static class Skew
     /// <summary>The lines of a table in Markdown.</summary>
     public static IEnumerable<string> Lines()
     {
-        yield return "| exponent | distinct rows | by frequency: entries | by frequency: distinct rows | shuffled: entries | shuffled: distinct rows |";
+        yield return "| exponent | distinct rows | by frequency: entries | by frequency: distinct rows "
+            + "| shuffled: entries | shuffled: distinct rows |";
         yield return "| --- | --- | --- | --- | --- | --- |";
         int[] shuffled = [.. Enumerable.Range(0, Rows)];
         new Random(0).Shuffle(shuffled);

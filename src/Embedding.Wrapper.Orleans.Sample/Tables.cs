@@ -7,7 +7,7 @@ namespace EmbeddingWrapper.Orleans.Sample;
 internal static class Tables
 {
     public const int Users = 2_000, Items = 1_000, Factors = 16, ProofRows = 1_003, ProofWidth = 17, ProofShards = 7;
-    public const int BenchmarkRows = 200_000, BenchmarkWidth = 128, BenchmarkShards = 6;
+    public const int BenchmarkRows = 200_000, BenchmarkWidth = 128, BenchmarkShards = 3;
 
     /// <summary>The optimizers of the proof.</summary>
     public static readonly Dictionary<string, Func<IEnumerable<Parameter>, SparseOptimizer>> Optimizers = new()

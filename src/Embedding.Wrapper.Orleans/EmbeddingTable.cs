@@ -48,8 +48,8 @@ public sealed class EmbeddingTable
     public int Shards { get; }
 
     /// <summary>
-    /// Makes the optimizer of a shard: <c>weights => new SparseAdam(weights, lr: 0.01)</c>. It is one of this library's optimizers, with the
-    /// same options in every shard. Default: none; the table can then be looked up and not trained.
+    /// Makes the optimizer of a shard: <c>weights => new SparseAdam(weights, lr: 0.01)</c>. It is one of this library's optimizers, with
+    /// the same options in every shard. Default: none; the table can then be looked up and not trained.
     /// </summary>
     public Func<IEnumerable<Parameter>, SparseOptimizer>? Optimizer { get; init; }
 

@@ -132,7 +132,8 @@ internal static class RowFiles
     }
 
     /// <summary>A copy of the numbers of a contiguous tensor on the CPU.</summary>
-    public static T[] Numbers<T>(Tensor tensor) where T : unmanaged => tensor.numel() == 0 ? [] : MemoryMarshal.Cast<byte, T>(tensor.bytes).ToArray();
+    public static T[] Numbers<T>(Tensor tensor) where T : unmanaged =>
+        tensor.numel() == 0 ? [] : MemoryMarshal.Cast<byte, T>(tensor.bytes).ToArray();
 
     private static string FileName(long step, Guid checkpoint, int shard, int shards) =>
         string.Create(CultureInfo.InvariantCulture, $"step-{step}-{checkpoint:N}-{shard + 1:00000}-of-{shards:00000}.safetensors");

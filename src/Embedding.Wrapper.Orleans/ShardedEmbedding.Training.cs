@@ -11,12 +11,15 @@ public sealed partial class ShardedEmbedding
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2), Pause = TimeSpan.FromMilliseconds(250);
 
     // TorchSharp has no method for it.
-    private static readonly Lazy<jit.CompilationUnit> Script = new(() => jit.compile("def coalesce(gradient):\n    return gradient.coalesce()\n"));
+    private static readonly Lazy<jit.CompilationUnit> Script =
+        new(() => jit.compile("def coalesce(gradient):\n    return gradient.coalesce()\n"));
 
     private EmbeddingBatch? _unfinished; // pushed, and not counted by every shard as far as this client knows
     private Guid _lastPushed;
 
-    /// <summary>Fetches the rows of a batch as a small layer with a sparse gradient. Each row is sent once, however often it occurs.</summary>
+    /// <summary>
+    /// Fetches the rows of a batch as a small layer with a sparse gradient. Each row is sent once, however often it occurs.
+    /// </summary>
     /// <param name="indices">Row numbers, each from 0 to the number of rows - 1, in any order. Do not change them during the call.</param>
     /// <returns>The batch. The caller disposes it after the push.</returns>
     /// <exception cref="ArgumentOutOfRangeException">
@@ -31,9 +34,10 @@ public sealed partial class ShardedEmbedding
         (long[] rows, long[] local) = Distinct(indices.Span);
         long step = Step;
         List<Part> parts = Group(rows, MostRead);
-        ShardRows[] read = await Task.WhenAll(parts.Select(part => Answer(part.Shard, step, "this batch", _shards[part.Shard].Read(part.Rows))));
+        ShardRows[] read =
+            await Task.WhenAll(parts.Select(part => Answer(part.Shard, step, Batch, _shards[part.Shard].Read(part.Rows))));
         foreach ((Part part, ShardRows answer) in parts.Zip(read))
-            if (answer.Step != step) throw Lost(part.Shard, answer.Step, step, "this batch");
+            if (answer.Step != step) throw Lost(part.Shard, answer.Step, step, Batch);
 
         // The rows ascend, so those of a part are one block.
         Tensor values = empty([rows.Length, EmbeddingDim], float32, CPU).DetachFromDisposeScope();
@@ -44,7 +48,8 @@ public sealed partial class ShardedEmbedding
             {
                 local.CopyTo(MemoryMarshal.Cast<byte, long>(places.bytes));
                 Span<byte> target = values.bytes;
-                foreach ((Part part, ShardRows answer) in parts.Zip(read)) answer.Values.CopyTo(target[(part.Places[0] * EmbeddingDim * sizeof(float))..]);
+                foreach ((Part part, ShardRows answer) in parts.Zip(read))
+                    answer.Values.CopyTo(target[(part.Places[0] * EmbeddingDim * sizeof(float))..]);
             }
             return new(rows, values, places, step);
         }
@@ -52,24 +57,25 @@ public sealed partial class ShardedEmbedding
 
     /// <summary>Sends the gradient of a batch to the shards, and every shard does one step.</summary>
     /// <param name="batch">
-    /// A batch that <see cref="PullAsync"/> gave, with the gradient of its layer. The gradient is read at the first push; the batch stays the caller's.
+    /// A batch that <see cref="PullAsync"/> gave, with the gradient of its layer. The gradient is read at the first push; the batch stays
+    /// the caller's.
     /// </param>
     /// <returns>A task that ends when every shard has done the step.</returns>
     /// <remarks>
     /// <para>
-    /// If the call fails, the push may have reached some shards and not others. Push the same batch again: a shard that has done the step does not
-    /// do it twice. If a shard has lost steps, only <see cref="RestoreAsync"/> helps. Until one of the two has worked, <see cref="PullAsync"/> and
-    /// <see cref="SaveAsync"/> refuse.
+    /// If the call fails, the push may have reached some shards and not others. Push the same batch again: a shard that has done the step
+    /// does not do it twice. If a shard has lost steps, only <see cref="RestoreAsync"/> helps. Until one of the two has worked,
+    /// <see cref="PullAsync"/> and <see cref="SaveAsync"/> refuse.
     /// </para>
     /// <para>
-    /// <b>What is sent.</b> For SparseAdam, Adagrad and SGD with momentum it is the coalesced gradient: one entry for each row, summed by libtorch in its
-    /// order. SGD without momentum adds the entries one by one, so each is sent, in its order; <c>coalesce()</c> before the push makes them fewer, and
-    /// changes last bits as in PyTorch.
+    /// <b>What is sent.</b> For SparseAdam, Adagrad and SGD with momentum it is the coalesced gradient: one entry for each row, summed by
+    /// libtorch in its order. SGD without momentum adds the entries one by one, so each is sent, in its order; <c>coalesce()</c> before the
+    /// push makes them fewer, and changes last bits as in PyTorch.
     /// </para>
     /// <para>
-    /// <b>SGD with momentum</b> has the bits of PyTorch where the gradient is coalesced before each step, or has sorted rows without repetitions
-    /// anyway. Otherwise PyTorch's momentum buffer depends on the order of all rows together, and grows without bound. A zero in the buffer may have
-    /// the other sign.
+    /// <b>SGD with momentum</b> has the bits of PyTorch where the gradient is coalesced before each step, or has sorted rows without
+    /// repetitions anyway. Otherwise PyTorch's momentum buffer depends on the order of all rows together, and grows without bound. A zero
+    /// in the buffer may have the other sign.
     /// </para>
     /// </remarks>
     /// <exception cref="ArgumentNullException"><paramref name="batch"/> is null.</exception>
@@ -83,18 +89,22 @@ public sealed partial class ShardedEmbedding
     {
         ArgumentNullException.ThrowIfNull(batch);
         ThrowIfUnfinished(batch);
-        if (_table.Optimizer is null) throw new InvalidOperationException($"Table '{Name}' has no optimizer: it can be looked up and not trained.");
+        if (_table.Optimizer is null)
+            throw new InvalidOperationException($"Table '{Name}' has no optimizer: it can be looked up and not trained.");
         if (batch.Step != Step && batch.Id != _lastPushed)
-            throw new InvalidOperationException($"Table '{Name}' is at step {Step}, and this batch is for step {batch.Step}. Pull it again.");
+        {
+            throw new InvalidOperationException(
+                $"Table '{Name}' is at step {Step}, and this batch is for step {batch.Step}. Pull it again.");
+        }
         ShardPush[] pushes = batch.Pushes ??= Pushes(batch);
         _unfinished = batch;
-        Task<ShardStep>[] calls = [.. pushes.Select((push, shard) => Answer(shard, batch.Step, "this batch", _shards[shard].Push(push)))];
+        Task<ShardStep>[] calls = [.. pushes.Select((push, shard) => Answer(shard, batch.Step, Batch, _shards[shard].Push(push)))];
         await Task.WhenAll(calls).ContinueWith(_ => { }, TaskScheduler.Default); // the others go on if one fails
         if (!calls.Any(MayHaveIt)) _unfinished = null; // every shard has refused it
         for (int shard = 0; shard < calls.Length; shard++)
         {
             ShardStep answer = await calls[shard];
-            if (!answer.Done) throw Lost(shard, answer.Step, batch.Step, "this batch");
+            if (!answer.Done) throw Lost(shard, answer.Step, batch.Step, Batch);
         }
         (Step, _lastPushed, _unfinished) = (batch.Step + 1, batch.Id, null);
         for (int shard = 0; shard < Shards; shard++) See(shard, Step);
@@ -109,30 +119,33 @@ public sealed partial class ShardedEmbedding
     /// </summary>
     /// <returns>A task that ends when the checkpoint is complete.</returns>
     /// <remarks>
-    /// The index is replaced last, in one step. If anything fails before, the older checkpoint stays. The files of older checkpoints are removed
-    /// afterwards. Rows can be looked up during the call.
+    /// The index is replaced last, in one step. If anything fails before, the older checkpoint stays. The files of older checkpoints are
+    /// removed afterwards. Rows can be looked up during the call.
     /// </remarks>
-    /// <exception cref="InvalidOperationException">The table has no folder for checkpoints, or a push has not reached every shard.</exception>
+    /// <exception cref="InvalidOperationException">
+    /// The table has no folder for checkpoints, or a push has not reached every shard.
+    /// </exception>
     /// <exception cref="IOException">A silo cannot write a file, or does not see the files of the others.</exception>
     /// <exception cref="ShardLostException">A shard does not answer, or is at another step than this client.</exception>
     public async Task SaveAsync()
     {
         ThrowIfUnfinished(null);
         (long step, Guid checkpoint) = (Step, Guid.NewGuid());
-        ShardStep[] saved = await All(shard => Answer(shard, step, "the checkpoint", _shards[shard].Save(step, checkpoint)));
+        ShardStep[] saved = await All(shard => Answer(shard, step, Checkpoint, _shards[shard].Save(step, checkpoint)));
         int other = Array.FindIndex(saved, answer => !answer.Done);
-        if (other >= 0) throw Lost(other, saved[other].Step, step, "the checkpoint");
-        await Answer(0, step, "the checkpoint", _shards[0].Commit(step, checkpoint));
+        if (other >= 0) throw Lost(other, saved[other].Step, step, Checkpoint);
+        await Answer(0, step, Checkpoint, _shards[0].Commit(step, checkpoint));
     }
 
     /// <summary>
-    /// Brings all shards to the last checkpoint, or to the rows that the table started with if there is none. <see cref="Step"/> is then that of
-    /// the checkpoint: train on from the batch of that number.
+    /// Brings all shards to the last checkpoint, or to the rows that the table started with if there is none. <see cref="Step"/> is then
+    /// that of the checkpoint: train on from the batch of that number.
     /// </summary>
     /// <param name="cancellationToken">Ends the wait for shards that do not answer.</param>
     /// <returns>A task that ends when all shards are at the checkpoint.</returns>
     /// <remarks>
-    /// After a silo has died, Orleans needs a few seconds to notice, and to place its shards on other silos. The call waits for that, two minutes at most.
+    /// After a silo has died, Orleans needs a few seconds to notice, and to place its shards on other silos. The call waits for that, two
+    /// minutes at most.
     /// </remarks>
     /// <exception cref="InvalidOperationException">Another client has saved or restored the table meanwhile.</exception>
     /// <exception cref="InvalidDataException">A file of the checkpoint is damaged.</exception>
@@ -165,7 +178,7 @@ public sealed partial class ShardedEmbedding
                 }
                 catch (Exception error) when (IsNoAnswer(error))
                 {
-                    throw new ShardLostException(Name, shard, null, Step, "the client", error);
+                    throw new ShardLostException(Name, shard, null, Step, Client, error);
                 }
             }
         }

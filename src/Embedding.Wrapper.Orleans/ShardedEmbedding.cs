@@ -9,20 +9,23 @@ namespace EmbeddingWrapper.Orleans;
 /// </summary>
 /// <remarks>
 /// <para>
-/// <b>Steps.</b> A push is one step of the optimizer, in every shard, also in those without rows of the batch. Each shard counts its steps, and each
-/// pull and push says which step it is for. So a shard that has lost steps is noticed, and a push that is delivered twice counts once.
+/// <b>Steps.</b> A push is one step of the optimizer, in every shard, also in those without rows of the batch. Each shard counts its steps,
+/// and each pull and push says which step it is for. So a shard that has lost steps is noticed, and a push that is delivered twice counts
+/// once.
 /// </para>
 /// <para>
-/// <b>Threads.</b> Any number of threads and clients may look rows up, during training too. One client trains a table at a time, and awaits each
-/// call before the next. A second one that trains gets a <see cref="ShardLostException"/>.
+/// <b>Threads.</b> Any number of threads and clients may look rows up, during training too. One client trains a table at a time, and awaits
+/// each call before the next. A second one that trains gets a <see cref="ShardLostException"/>.
 /// </para>
 /// <para>
-/// <b>Cancellation and time.</b> A call fails after Orleans' response timeout, 30 seconds by default. Calls that may read or write files fail after
-/// ten minutes.
+/// <b>Cancellation and time.</b> A call fails after Orleans' response timeout, 30 seconds by default. Calls that may read or write files
+/// fail after ten minutes.
 /// </para>
 /// </remarks>
 public sealed partial class ShardedEmbedding
 {
+    private const string Client = "this client has seen step", Batch = "this batch is for step", Checkpoint = "the checkpoint is for step";
+
     private readonly IShard[] _shards;
     private readonly TableInfo _table;
     private readonly ShardRanges _ranges;
@@ -48,7 +51,8 @@ public sealed partial class ShardedEmbedding
     public int Shards => _table.Shards;
 
     /// <summary>
-    /// The step that this client is at: the number of pushes that the table has had. At first it is that of the shard that is ahead of the others.
+    /// The step that this client is at: the number of pushes that the table has had. At first it is that of the shard that is ahead of the
+    /// others.
     /// </summary>
     public long Step { get; private set; }
 
@@ -67,10 +71,10 @@ public sealed partial class ShardedEmbedding
         ArgumentNullException.ThrowIfNull(cluster);
         ArgumentNullException.ThrowIfNull(table);
         IShard[] shards = [cluster.GetGrain<IShard>(0, table)];
-        ShardInfo first = await Answer(table, 0, 0, "opening the table", shards[0].Describe());
+        ShardInfo first = await Answer(table, 0, 0, Client, shards[0].Describe());
         shards = [.. shards, .. Enumerable.Range(1, first.Table.Shards - 1).Select(shard => cluster.GetGrain<IShard>(shard, table))];
         ShardInfo[] all = await Task.WhenAll(
-            shards.Select((shard, number) => Answer(table, number, 0, "opening the table", shard.Describe())));
+            shards.Select((shard, number) => Answer(table, number, 0, Client, shard.Describe())));
         int other = Array.FindIndex(all, info => info.Table != first.Table);
         if (other >= 0)
         {
@@ -82,11 +86,16 @@ public sealed partial class ShardedEmbedding
 
     /// <summary>Copies rows into memory of the caller. The shards are asked at the same time.</summary>
     /// <param name="indices">Row numbers, each from 0 to the number of rows - 1, in any order. Do not change them during the call.</param>
-    /// <param name="destination">Receives <c>indices.Length * EmbeddingDim</c> numbers, row after row. Its length must be exactly that.</param>
-    /// <returns>A task that ends when all rows are there. While it runs, and if it fails, the content of the destination is undefined.</returns>
+    /// <param name="destination">
+    /// Receives <c>indices.Length * EmbeddingDim</c> numbers, row after row. Its length must be exactly that.
+    /// </param>
+    /// <returns>
+    /// A task that ends when all rows are there. While it runs, and if it fails, the content of the destination is undefined.
+    /// </returns>
     /// <remarks>
     /// While another client trains, the rows of one call may be of different steps. A shard that answers with an older step than
-    /// before has lost steps, which is an error, also after another client has restored the table. Open the table again to read the older rows.
+    /// before has lost steps, which is an error, also after another client has restored the table. Open the table again to read the older
+    /// rows.
     /// </remarks>
     /// <exception cref="ArgumentOutOfRangeException">
     /// An index is outside the table. The message has its value, its position and the number of rows. Nothing is written then.
@@ -98,8 +107,8 @@ public sealed partial class ShardedEmbedding
         if (destination.Length != (long)indices.Length * EmbeddingDim)
         {
             throw new ArgumentException(string.Create(CultureInfo.InvariantCulture,
-                $"{indices.Length} rows of {EmbeddingDim} are {(long)indices.Length * EmbeddingDim} numbers, and the destination has {destination.Length}."),
-                nameof(destination));
+                $"{indices.Length} rows of {EmbeddingDim} are {(long)indices.Length * EmbeddingDim} numbers, ")
+                + string.Create(CultureInfo.InvariantCulture, $"and the destination has {destination.Length}."), nameof(destination));
         }
         ThrowIfOutside(indices.Span);
         await Task.WhenAll(Group(indices.Span, MostRead).Select(CopyRows));
@@ -107,8 +116,8 @@ public sealed partial class ShardedEmbedding
         async Task CopyRows(Part part)
         {
             long seen = Volatile.Read(ref _seen[part.Shard]);
-            ShardRows read = await Answer(part.Shard, seen, "the last one that this client has seen", _shards[part.Shard].Read(part.Rows));
-            if (read.Step < seen) throw Lost(part.Shard, read.Step, seen, "what this client has seen");
+            ShardRows read = await Answer(part.Shard, seen, Client, _shards[part.Shard].Read(part.Rows));
+            if (read.Step < seen) throw Lost(part.Shard, read.Step, seen, Client);
             See(part.Shard, read.Step);
             ReadOnlySpan<float> rows = MemoryMarshal.Cast<byte, float>(read.Values);
             Span<float> target = destination.Span;
@@ -123,8 +132,8 @@ public sealed partial class ShardedEmbedding
         $"{Name}: {NumEmbeddings} rows of {EmbeddingDim} in {Shards} shards, at step {Step}; {_table.Optimizer ?? "no optimizer"}");
 
     /// <summary>
-    /// The most rows of one message. Messages of 64 KB are faster than large ones: .NET allocates arrays above 85 KB in another way, and the shards,
-    /// the network and this client then work at the same time.
+    /// The most rows of one message. Messages of 64 KB are faster than large ones: .NET allocates arrays above 85 KB in another way, and
+    /// the shards, the network and this client then work at the same time.
     /// </summary>
     private int MostRead => Math.Max(1, (64 << 10) / (EmbeddingDim * sizeof(float)));
 
@@ -140,8 +149,8 @@ public sealed partial class ShardedEmbedding
         for (int i = 0; i < indices.Length; i++)
         {
             if ((ulong)indices[i] < (ulong)NumEmbeddings) continue;
-            throw new ArgumentOutOfRangeException(nameof(indices), indices[i], string.Create(CultureInfo.InvariantCulture,
-                $"index out of range in self: index {indices[i]} at position [{i}] is not in [0, {NumEmbeddings}), the rows of the table."));
+            throw new ArgumentOutOfRangeException(nameof(indices), indices[i], "index out of range in self: " + string.Create(
+                CultureInfo.InvariantCulture, $"index {indices[i]} at position [{i}] is not in [0, {NumEmbeddings}), the rows of the table."));
         }
     }
 
@@ -177,7 +186,7 @@ public sealed partial class ShardedEmbedding
             Interlocked.CompareExchange(ref seen, step, known);
     }
 
-    private ShardLostException Lost(int shard, long shardStep, long step, string what) => new(Name, shard, shardStep, step, what);
+    private ShardLostException Lost(int shard, long shardStep, long step, string call) => new(Name, shard, shardStep, step, call);
 
     private Task<T> Answer<T>(int shard, long step, string what, Task<T> call) => Answer(Name, shard, step, what, call);
 

@@ -87,7 +87,8 @@ internal sealed class TrainedRows : IDisposable
         }
 
         Tensor Part(SafeTensorsFile file, string name) => RowFiles.Read(file, name, start, count, table.Rows, table.Width)
-            ?? throw new InvalidDataException($"The file has no tensor '{name}', which the table needs. It has: {string.Join(", ", file.Names)}.");
+            ?? throw new InvalidDataException(
+                $"The file has no tensor '{name}', which the table needs. It has: {string.Join(", ", file.Names)}.");
     }
 
     /// <summary>Copies rows.</summary>
@@ -108,7 +109,10 @@ internal sealed class TrainedRows : IDisposable
         ReadOnlySpan<int> rows = MemoryMarshal.Cast<byte, int>(push.Rows);
         Tensor indices = empty([1, rows.Length], int64, CPU), values = empty([rows.Length, _table.Width], float32, CPU);
         if (push.Values.Length != rows.Length * _table.Width * sizeof(float))
-            throw new ArgumentException($"{rows.Length} entries of {_table.Width} numbers do not have {push.Values.Length} bytes.", nameof(push));
+        {
+            throw new ArgumentException(
+                $"{rows.Length} entries of {_table.Width} numbers do not have {push.Values.Length} bytes.", nameof(push));
+        }
         if (rows.Length > 0)
         {
             Span<long> wide = MemoryMarshal.Cast<byte, long>(indices.bytes);
@@ -155,8 +159,8 @@ internal sealed class TrainedRows : IDisposable
     }
 
     /// <summary>
-    /// The entries of SGD's momentum that are in this shard. They have the rows of the table in the file, in the order of the buffer. Null if
-    /// the checkpoint has none.
+    /// The entries of SGD's momentum that are in this shard. They have the rows of the table in the file, in the order of the buffer. Null
+    /// if the checkpoint has none.
     /// </summary>
     private Tensor? ReadBuffer(SafeTensorsFile checkpoint)
     {

@@ -25,7 +25,8 @@ public sealed class ErrorTests(ErrorTests.Cluster cluster) : IClassFixture<Error
         {
             var error = await Assert.ThrowsAsync<ArgumentOutOfRangeException>(call);
             Assert.Equal(index, error.ActualValue);
-            Assert.Contains($"index out of range in self: index {index} at position [{position}] is not in [0, 10), the rows of the table.", error.Message);
+            Assert.Contains(
+                $"index out of range in self: index {index} at position [{position}] is not in [0, 10), the rows of the table.", error.Message);
         }
         Assert.All(destination, number => Assert.Equal(7f, number));
     }
@@ -92,10 +93,10 @@ public sealed class ErrorTests(ErrorTests.Cluster cluster) : IClassFixture<Error
     public async Task NullIsRefusedByName()
     {
         ShardedEmbedding table = await OpenAsync();
-        Assert.Equal("batch", (await Assert.ThrowsAsync<ArgumentNullException>(() => table.PushAsync(null!))).ParamName);
-        Assert.Equal("table", (await Assert.ThrowsAsync<ArgumentNullException>(() => OpenAsync(null!))).ParamName);
-        Assert.Equal("cluster", (await Assert.ThrowsAsync<ArgumentNullException>(() => ShardedEmbedding.OpenAsync(null!, "trained"))).ParamName);
-        Assert.Equal("silo", Assert.Throws<ArgumentNullException>(() => EmbeddingTablesExtensions.AddEmbeddingTables(null!, _ => { })).ParamName);
+        await Assert.ThrowsAsync<ArgumentNullException>("batch", () => table.PushAsync(null!));
+        await Assert.ThrowsAsync<ArgumentNullException>("table", () => OpenAsync(null!));
+        await Assert.ThrowsAsync<ArgumentNullException>("cluster", () => ShardedEmbedding.OpenAsync(null!, "trained"));
+        Assert.Throws<ArgumentNullException>("silo", () => EmbeddingTablesExtensions.AddEmbeddingTables(null!, _ => { }));
     }
 
     [Theory]

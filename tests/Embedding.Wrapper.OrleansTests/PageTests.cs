@@ -5,7 +5,8 @@ namespace EmbeddingWrapper.OrleansTests;
 /// <summary>docs/MANY-MACHINES.md.</summary>
 public class PageTests
 {
+    private static readonly string Page = File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "MANY-MACHINES.md"));
+
     [Fact]
-    public void ThePageShowsWhatTheSimulationPrints() => Assert.Contains(
-        string.Join('\n', Skew.Lines()), File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "MANY-MACHINES.md")).ReplaceLineEndings("\n"));
+    public void ThePageShowsWhatTheSimulationPrints() => Assert.Contains(string.Join('\n', Skew.Lines()), Page.ReplaceLineEndings("\n"));
 }

@@ -63,7 +63,8 @@ public sealed class RowSourceTests
         for (int shard = 0; shard < shards; shard++)
         {
             Assert.Equal(shard == 0 ? 0 : ranges.Start(shard - 1) + ranges.Count(shard - 1), ranges.Start(shard));
-            Assert.Equal((shard, shard), (ranges.ShardOf(ranges.Start(shard)), ranges.ShardOf(ranges.Start(shard) + ranges.Count(shard) - 1)));
+            Assert.Equal(shard, ranges.ShardOf(ranges.Start(shard)));
+            Assert.Equal(shard, ranges.ShardOf(ranges.Start(shard) + ranges.Count(shard) - 1));
         }
         Assert.Equal(rows, ranges.Start(shards - 1) + ranges.Count(shards - 1));
     }
@@ -113,9 +114,11 @@ public sealed class RowSourceTests
             ShardedEmbedding checkpoint = await ShardedEmbedding.OpenAsync(cluster.Client, "checkpoint");
             Assert.Equal(Enumerable.Range(0, 40).Select(number => (float)number), await Training.RowsAsync(checkpoint));
 
-            Assert.Contains("vectors", (await Assert.ThrowsAsync<InvalidDataException>(() => ShardedEmbedding.OpenAsync(cluster.Client, "other name"))).Message);
-            Assert.Contains("10 rows", (await Assert.ThrowsAsync<InvalidDataException>(() => ShardedEmbedding.OpenAsync(cluster.Client, "other size"))).Message);
-            await Assert.ThrowsAsync<FileNotFoundException>(() => ShardedEmbedding.OpenAsync(cluster.Client, "missing"));
+            Assert.Contains("vectors", (await Assert.ThrowsAsync<InvalidDataException>(() => Open("other name"))).Message);
+            Assert.Contains("10 rows", (await Assert.ThrowsAsync<InvalidDataException>(() => Open("other size"))).Message);
+            await Assert.ThrowsAsync<FileNotFoundException>(() => Open("missing"));
+
+            Task<ShardedEmbedding> Open(string name) => ShardedEmbedding.OpenAsync(cluster.Client, name);
         }
         finally
         {
