@@ -100,7 +100,7 @@ internal static class RowFiles
         File.Move(temporary, index, overwrite: true);
 
         var kept = files.Values.ToHashSet();
-        foreach (string old in Directory.EnumerateFiles(folder, "step-*.safetensors"))
+        foreach (string old in Directory.GetFiles(folder, "step-*.safetensors").Concat(Directory.GetFiles(folder, $"{IndexName}.*.tmp")))
         {
             if (kept.Contains(Path.GetFileName(old))) continue;
             try

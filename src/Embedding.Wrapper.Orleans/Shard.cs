@@ -1,4 +1,3 @@
-using System.Runtime.ExceptionServices;
 using Microsoft.Extensions.Options;
 using Orleans.Placement;
 
@@ -10,57 +9,47 @@ namespace EmbeddingWrapper.Orleans;
 [KeepAlive, Immovable]
 internal sealed class Shard(IOptions<EmbeddingTables> tables) : Grain, IShard
 {
-    private TrainedRows? _rows;
-    private ExceptionDispatchInfo? _fault; // of the activation; a call throws it as it is, where Orleans would reject the call
+    private Task<TrainedRows> _rows = null!;
 
     private int Number => (int)this.GetPrimaryKeyLong(out _);
 
-    private TrainedRows Rows
+    /// <summary>Begins to load the rows. Calls wait for it: an activation itself may take only 30 seconds.</summary>
+    public override Task OnActivateAsync(CancellationToken cancellationToken)
     {
-        get
-        {
-            if (_fault is not null)
-            {
-                DeactivateOnIdle(); // the next call tries again
-                _fault.Throw();
-            }
-            return _rows!;
-        }
-    }
-
-    public override async Task OnActivateAsync(CancellationToken cancellationToken)
-    {
-        try
-        {
-            _rows = await OnOwnThread(() => TrainedRows.Load(Table(), Number));
-        }
-        catch (Exception error)
-        {
-            _fault = ExceptionDispatchInfo.Capture(error);
-        }
+        _rows = OnOwnThread(() => TrainedRows.Load(Table(), Number));
+        return Task.CompletedTask;
     }
 
     public override Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
     {
-        _rows?.Dispose();
+        _rows.ContinueWith(rows => rows.Result.Dispose(), TaskContinuationOptions.OnlyOnRanToCompletion);
         return Task.CompletedTask;
     }
 
-    public Task<ShardInfo> Describe() => Task.FromResult(new ShardInfo(Rows.Info, Rows.Step));
-
-    public Task<ShardRows> Read(byte[] rows) => Task.FromResult(new ShardRows(Rows.Step, Rows.Lookup(rows)));
-
-    public Task<ShardStep> Push(ShardPush push)
+    public async Task<ShardInfo> Describe()
     {
-        bool isRepeated = Rows.Step == push.Step + 1 && Rows.LastBatch == push.Batch;
-        bool isNext = Rows.Step == push.Step;
-        if (isNext) Rows.Train(push);
-        return Task.FromResult(new ShardStep(Rows.Step, isNext || isRepeated));
+        TrainedRows rows = await Rows();
+        return new(rows.Info, rows.Step);
+    }
+
+    public async Task<ShardRows> Read(byte[] rows)
+    {
+        TrainedRows loaded = await Rows();
+        return new(loaded.Step, loaded.Lookup(rows));
+    }
+
+    public async Task<ShardStep> Push(ShardPush push)
+    {
+        TrainedRows rows = await Rows();
+        bool isRepeated = rows.Step == push.Step + 1 && rows.LastBatch == push.Batch;
+        bool isNext = rows.Step == push.Step;
+        if (isNext) rows.Train(push);
+        return new(rows.Step, isNext || isRepeated);
     }
 
     public async Task<ShardStep> Save(long step, Guid checkpoint)
     {
-        TrainedRows rows = Rows;
+        TrainedRows rows = await Rows();
         Folder();
         if (rows.Step != step) return new(rows.Step, false);
         return await OnOwnThread(() =>
@@ -84,15 +73,29 @@ internal sealed class Shard(IOptions<EmbeddingTables> tables) : Grain, IShard
 
     public async Task<ShardStep> Restore(Guid? checkpoint)
     {
-        TrainedRows old = Rows, restored = await OnOwnThread(() => TrainedRows.Load(Table(), Number));
+        TrainedRows old = await Rows(), restored = await OnOwnThread(() => TrainedRows.Load(Table(), Number));
         if (restored.Checkpoint != checkpoint)
         {
             restored.Dispose();
             return new(old.Step, false);
         }
-        _rows = restored;
+        _rows = Task.FromResult(restored);
         old.Dispose();
         return new(restored.Step, true);
+    }
+
+    /// <exception cref="Exception">The rows could not be loaded. The next call tries again.</exception>
+    private async Task<TrainedRows> Rows()
+    {
+        try
+        {
+            return await _rows;
+        }
+        catch
+        {
+            DeactivateOnIdle();
+            throw;
+        }
     }
 
     private EmbeddingTable Table()

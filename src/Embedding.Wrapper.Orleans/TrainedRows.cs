@@ -107,12 +107,12 @@ internal sealed class TrainedRows : IDisposable
         if (_optimizer is null) throw new InvalidOperationException("The table has no optimizer: it can be looked up and not trained.");
         using DisposeScope scope = NewDisposeScope();
         ReadOnlySpan<int> rows = MemoryMarshal.Cast<byte, int>(push.Rows);
-        Tensor indices = empty([1, rows.Length], int64, CPU), values = empty([rows.Length, _table.Width], float32, CPU);
         if (push.Values.Length != rows.Length * _table.Width * sizeof(float))
         {
             throw new ArgumentException(
                 $"{rows.Length} entries of {_table.Width} numbers do not have {push.Values.Length} bytes.", nameof(push));
         }
+        Tensor indices = empty([1, rows.Length], int64, CPU), values = empty([rows.Length, _table.Width], float32, CPU);
         if (rows.Length > 0)
         {
             Span<long> wide = MemoryMarshal.Cast<byte, long>(indices.bytes);

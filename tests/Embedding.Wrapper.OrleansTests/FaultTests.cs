@@ -121,6 +121,7 @@ public sealed class FaultTests : IAsyncLifetime
         await Assert.ThrowsAsync<IOException>(_table.SaveAsync);
         Assert.Equal(saved, Training.ReadCheckpoint(Checkpoints));
 
+        File.WriteAllText(Path.Combine(Checkpoints, "model.safetensors.index.json.killed.tmp"), "{"); // by a silo that was killed
         _onCall = (call, _) => call.Invoke();
         await _table.RestoreAsync(TestContext.Current.CancellationToken);
         Assert.Equal((4, _hashes[4]), (_table.Step, await Training.HashAsync(_table)));
@@ -164,6 +165,23 @@ public sealed class FaultTests : IAsyncLifetime
         await _table.RestoreAsync(TestContext.Current.CancellationToken);
         Assert.Equal((0, _hashes[0]), (_table.Step, await Training.HashAsync(_table)));
         await TrainToTheEnd();
+    }
+
+    [Fact]
+    public async Task TrainingSavingAndRestoringLeaveNoTensorsBehind()
+    {
+        await Training.TrainAsync(_table, 5);
+        await _table.SaveAsync();
+        await _table.RestoreAsync(TestContext.Current.CancellationToken);
+        await Training.TrainAsync(_table, 10);
+        long before = Tests.TensorCount.LiveTensors();
+        for (int round = 0; round < 3; round++)
+        {
+            await _table.RestoreAsync(TestContext.Current.CancellationToken);
+            await Training.TrainAsync(_table, 10);
+        }
+        long counted = Tests.TensorCount.LiveTensors() - before; // every batch and every restored shard makes a Parameter
+        Assert.InRange(counted, 0, 3 * (5 + Shards) * Tests.TensorCount.CountedTwice());
     }
 
     [Theory]
