@@ -49,6 +49,21 @@ public sealed class ErrorTests(ErrorTests.Cluster cluster) : IClassFixture<Error
     }
 
     [Fact]
+    public async Task SilosThatWereToldDifferentThingsAreNoticed()
+    {
+        int silos = 0;
+        await using InProcessTestCluster differing = await TestClusters.StartAsync(2, tables =>
+        {
+            double lr = 0.5 * Interlocked.Increment(ref silos);
+            tables["items"] = new(100, 2, shards: 40) { Optimizer = weights => new SGD(weights, lr) };
+        });
+        var error = await Assert.ThrowsAsync<InvalidOperationException>(() => ShardedEmbedding.OpenAsync(differing.Client, "items"));
+        Assert.Contains("the silos differ", error.Message);
+        Assert.Contains("lr=0.5", error.Message);
+        Assert.Contains("lr=1.0", error.Message);
+    }
+
+    [Fact]
     public async Task ATableWithoutAnOptimizerIsNotTrained()
     {
         ShardedEmbedding table = await OpenAsync("untrained");
