@@ -47,6 +47,12 @@ def upstream(rows, step):
     return rows.detach() * 0.5 + torch.tensor(pattern, dtype=torch.float32).reshape(-1, WIDTH)
 
 
+def zeros():
+    """Two steps whose gradients have the zero -0: all rows, then three. The sum of two sparse tensors changes the sign of a zero."""
+    for batch in (list(range(ROWS)), [3, 5, 4]):
+        yield batch, torch.tensor([[-0.0 if i % 3 == 0 else 1.0] * WIDTH for i in range(len(batch))])
+
+
 def raw(tensor):
     return tensor.detach().contiguous().numpy().tobytes()
 
@@ -55,15 +61,15 @@ def sha(tensor):
     return hashlib.sha256(raw(tensor)).hexdigest()[:16]
 
 
-def train(name):
+def train(name, steps):
     torch.manual_seed(SEED)
     table = torch.nn.Embedding(ROWS, WIDTH, sparse=True)
     optimizer = OPTIMIZERS[name](table.parameters())
     hashes = [sha(table.weight)]
-    for step, batch in enumerate(batches()):
+    for step, (batch, given) in enumerate(steps):
         optimizer.zero_grad(set_to_none=True)
         rows = table(torch.tensor(batch))
-        rows.backward(upstream(rows, step))
+        rows.backward(upstream(rows, step) if given is None else given)
         if name == "sgd_momentum":
             table.weight.grad = table.weight.grad.coalesce()
         optimizer.step()
@@ -90,7 +96,8 @@ def main(arguments):
         "width": WIDTH,
         "seed": SEED,
         "batches": [" ".join(map(str, batch)) for batch in batches()],
-        "optimizers": {name: train(name) for name in OPTIMIZERS},
+        "optimizers": {name: train(name, [(batch, None) for batch in batches()]) for name in OPTIMIZERS},
+        "zeros": train("sgd_momentum", zeros())["state"],
     }
     text = json.dumps(content, indent=1) + "\n"
     if arguments == ["write"]:

@@ -74,8 +74,7 @@ public sealed partial class ShardedEmbedding
     /// </para>
     /// <para>
     /// <b>SGD with momentum</b> has the bits of PyTorch where the gradient is coalesced before each step, or has sorted rows without
-    /// repetitions anyway. Otherwise PyTorch's momentum buffer depends on the order of all rows together, and grows without bound. A zero
-    /// in the buffer may have the other sign.
+    /// repetitions anyway. Otherwise PyTorch's momentum buffer depends on the order of all rows together, and grows without bound.
     /// </para>
     /// </remarks>
     /// <exception cref="ArgumentNullException"><paramref name="batch"/> is null.</exception>

@@ -149,8 +149,8 @@ public sealed partial class ShardedEmbedding
         for (int i = 0; i < indices.Length; i++)
         {
             if ((ulong)indices[i] < (ulong)NumEmbeddings) continue;
-            throw new ArgumentOutOfRangeException(nameof(indices), indices[i], "index out of range in self: " + string.Create(
-                CultureInfo.InvariantCulture, $"index {indices[i]} at position [{i}] is not in [0, {NumEmbeddings}), the rows of the table."));
+            string place = string.Create(CultureInfo.InvariantCulture, $"index {indices[i]} at position [{i}] is not in [0, {NumEmbeddings})");
+            throw new ArgumentOutOfRangeException(nameof(indices), indices[i], $"index out of range in self: {place}, the rows of the table.");
         }
     }
 

@@ -122,13 +122,28 @@ internal sealed class TrainedRows : IDisposable
         _rows.Weight.grad = sparse_coo_tensor(indices, values, [Count, _table.Width]);
         try
         {
+            bool sums = AddZeroToBuffer();
             _optimizer.step();
+            if (sums) AddZeroToBuffer();
         }
         finally
         {
             _optimizer.zero_grad();
         }
         (Step, LastBatch) = (Step + 1, push.Batch);
+    }
+
+    /// <summary>
+    /// Turns the zeros -0 of SGD's momentum into 0. libtorch does that when it adds a gradient to the buffer, except where one of the two has
+    /// no entries, as the part of a shard may have none.
+    /// </summary>
+    /// <returns>Whether there is a buffer.</returns>
+    private bool AddZeroToBuffer()
+    {
+        if (_optimizer!.StateOf(_rows.Weight) is not SGD.State { momentum_buffer: { } buffer }) return false;
+        using Scalar zero = 0, one = 1;
+        buffer.SparseValues.add_(zero, one);
+        return true;
     }
 
     /// <summary>Writes the file of this shard.</summary>

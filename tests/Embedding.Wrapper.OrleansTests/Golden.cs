@@ -34,8 +34,13 @@ internal static class Golden
         [.. Of(optimizer).GetProperty("hashes").EnumerateArray().Select(hash => hash.GetString()!)];
 
     /// <summary>The rows and the optimizer's tensors after the last step, by PyTorch's names, as bytes.</summary>
-    public static Dictionary<string, byte[]> State(string optimizer) =>
-        Of(optimizer).GetProperty("state").EnumerateObject().ToDictionary(tensor => tensor.Name, tensor =>
+    public static Dictionary<string, byte[]> State(string optimizer) => Tensors(Of(optimizer).GetProperty("state"));
+
+    /// <summary>The same after the two steps with zeros, by SGD with momentum.</summary>
+    public static Dictionary<string, byte[]> Zeros => Tensors(Content.GetProperty("zeros"));
+
+    private static Dictionary<string, byte[]> Tensors(JsonElement state) =>
+        state.EnumerateObject().ToDictionary(tensor => tensor.Name, tensor =>
             tensor.Value.ValueKind == JsonValueKind.Array
                 ? tensor.Value.EnumerateArray().SelectMany(row => BitConverter.GetBytes(row.GetInt64())).ToArray()
                 : Convert.FromHexString(tensor.Value.GetString()!));

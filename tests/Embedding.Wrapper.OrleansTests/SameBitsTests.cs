@@ -28,8 +28,29 @@ public sealed class SameBitsTests(SameBitsTests.Clusters clusters) : IClassFixtu
         }
 
         await table.SaveAsync();
-        Assert.Equal(Golden.State(optimizer), Training.ReadCheckpoint(clusters.Folder(silos, optimizer, shards)));
+        Assert.Equal(Golden.State(optimizer), Training.ReadCheckpoint(clusters.Folder(silos, Name(optimizer, shards))));
     }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    public async Task AZeroHasTheSignThatPyTorchGivesIt(int silos)
+    {
+        ShardedEmbedding table = await ShardedEmbedding.OpenAsync(clusters.BySilos[silos].Client, Zeros);
+        foreach (long[] rows in new long[][] { [.. Enumerable.Range(0, (int)Golden.Rows).Select(row => (long)row)], [3, 5, 4] })
+        {
+            using EmbeddingBatch batch = await table.PullAsync(rows);
+            using Tensor looked = batch.Embedding.call(batch.Indices);
+            float[] upstream = [.. Enumerable.Range(0, rows.Length * Golden.Width).Select(k => k / Golden.Width % 3 == 0 ? -0f : 1)];
+            using Tensor given = tensor(upstream, looked.shape);
+            looked.backward([given]);
+            await table.PushAsync(batch);
+        }
+        await table.SaveAsync();
+        Assert.Equal(Golden.Zeros, Training.ReadCheckpoint(clusters.Folder(silos, Zeros)));
+    }
+
+    private const string Zeros = "zeros";
 
     private static string Name(string optimizer, int shards) => $"{optimizer} in {shards}";
 
@@ -39,8 +60,7 @@ public sealed class SameBitsTests(SameBitsTests.Clusters clusters) : IClassFixtu
 
         public Dictionary<int, InProcessTestCluster> BySilos { get; } = [];
 
-        public string Folder(int silos, string optimizer, int shards) =>
-            Path.Combine(_folder.FullName, $"{silos}", Name(optimizer, shards));
+        public string Folder(int silos, string table) => Path.Combine(_folder.FullName, $"{silos}", table);
 
         public async ValueTask InitializeAsync()
         {
@@ -50,7 +70,8 @@ public sealed class SameBitsTests(SameBitsTests.Clusters clusters) : IClassFixtu
                 {
                     foreach (string optimizer in Golden.Optimizers.Keys)
                         foreach (int shards in Shards)
-                            tables[Name(optimizer, shards)] = Golden.Table(optimizer, shards, Folder(silos, optimizer, shards));
+                            tables[Name(optimizer, shards)] = Golden.Table(optimizer, shards, Folder(silos, Name(optimizer, shards)));
+                    tables[Zeros] = Golden.Table("sgd_momentum", Shards[^1], Folder(silos, Zeros));
                 });
             }
         }
