@@ -2,7 +2,7 @@ using System.Text.RegularExpressions;
 
 namespace EmbeddingWrapper.ParityTests.Page;
 
-/// <summary>A checklist of one layer: what its documentation page says, PyTorch's own tests of it, and what proves each.</summary>
+/// <summary>A checklist of one documentation page: what it says, PyTorch's own tests, and what proves each.</summary>
 internal sealed class Checklist
 {
     private const string UpstreamHeading = "# PyTorch's own tests";
@@ -17,6 +17,8 @@ internal sealed class Checklist
     public static Checklist OfEmbedding { get; } = new("checklist.md");
 
     public static Checklist OfEmbeddingBag { get; } = new("checklist-bag.md");
+
+    public static Checklist OfTheFunction { get; } = new("checklist-functional.md");
 
     public ChecklistRow[] Page { get; }
 

@@ -7,9 +7,9 @@ namespace EmbeddingWrapper.ParityTests.Page;
 /// <summary>Checks that the checklists cover the whole pages and that every proof they name exists.</summary>
 public class ChecklistTests
 {
-    private static readonly Checklist Embedding = Checklist.OfEmbedding, Bag = Checklist.OfEmbeddingBag;
+    private static readonly Checklist Embedding = Checklist.OfEmbedding, Bag = Checklist.OfEmbeddingBag, Function = Checklist.OfTheFunction;
 
-    private static readonly ChecklistRow[] Rows = [.. Embedding.Page, .. Embedding.Upstream, .. Bag.Page, .. Bag.Upstream];
+    private static readonly ChecklistRow[] Rows = [.. Embedding.Page, .. Embedding.Upstream, .. Bag.Page, .. Bag.Upstream, .. Function.Page];
 
     private static readonly Scenario[] Scenarios = [.. GoldenFile.Own.SelectMany(file => file.Scenarios)];
 
@@ -42,6 +42,9 @@ public class ChecklistTests
     // The bag's page is not copied here. Its claims are numbered, and one of them may have several rows.
     [Fact]
     public void TheRowsOfTheBagAreAllClaimsOfItsPageInTheirOrder() => Assert.Equal(Numbered("BD", 24), Bag.Page.Select(Number).Distinct());
+
+    [Fact]
+    public void TheNotesOfTheFunctionsPageHaveARow() => Assert.Equal(Numbered("FE", 2), Function.Page.Select(Number));
 
     [Fact]
     public void EveryTestOfPyTorchForTheseLayersHasARow()
