@@ -91,6 +91,8 @@ internal sealed class LayerTable(nn.Module layer, NativeEmbedding native, long? 
         ArgumentNullException.ThrowIfNull(source);
         ThrowIfDisposed();
         Dictionary<string, Tensor> present = layer.state_dict(); // in no gate: a derived class's own may wait for other threads
+        using ReadGate.Reading life = Gate.Enter(); // throws if another thread has disposed the layer: its state is then empty
+        using ReadGate.Reading memory = EnterAll(present);
         string[] missing = Considered(present.Keys.Except(source.Keys)), unexpected = Considered(source.Keys.Except(present.Keys));
         string[] common = Considered(source.Keys.Intersect(present.Keys));
         var faults = new List<string>();
@@ -130,6 +132,12 @@ internal sealed class LayerTable(nn.Module layer, NativeEmbedding native, long? 
         }
     }
 
+    private static ReadGate.Reading EnterAll(Dictionary<string, Tensor> tensors)
+    {
+        foreach ((string name, Tensor tensor) in tensors) Guard.ThrowIfNullOrDisposed(tensor, name);
+        return ReadGate.EnterAll(tensors.Values);
+    }
+
     /// <summary>Copies numbers into tensors of this layer, which no other thread converts or disposes meanwhile.</summary>
     private void Overwrite(Dictionary<string, Tensor> present, Dictionary<string, Tensor> source, string[] names)
     {
@@ -155,11 +163,8 @@ internal sealed class LayerTable(nn.Module layer, NativeEmbedding native, long? 
         ThrowIfDisposed();
         using DisposeScope scope = NewDisposeScope();
         Dictionary<string, Tensor> present = layer.state_dict(), read = [];
-        foreach ((string name, Tensor tensor) in present)
-        {
-            Guard.ThrowIfNullOrDisposed(tensor, name);
-            read[name] = empty(tensor.shape, tensor.dtype, CPU);
-        }
+        using (ReadGate.Reading life = Gate.Enter(), memory = EnterAll(present)) // not while the stream is read, which may take long
+            foreach ((string name, Tensor tensor) in present) read[name] = empty(tensor.shape, tensor.dtype, CPU);
         var loaded = new Dictionary<string, bool>();
         using var parts = new Parts(read);
         parts.load(reader, strict, skip, loaded);
