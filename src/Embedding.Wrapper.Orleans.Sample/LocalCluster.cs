@@ -91,7 +91,7 @@ internal sealed class LocalCluster : IAsyncDisposable
         return process;
     }
 
-    /// <summary>What must not outlive this program.</summary>
+    /// <summary>The processes and folders that end with this program.</summary>
     public static void CleanUp()
     {
         foreach (Process child in Children)

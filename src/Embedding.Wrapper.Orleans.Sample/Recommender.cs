@@ -74,7 +74,10 @@ internal static class Recommender
         return mean;
     }
 
-    /// <summary>Who meets what, and whether they like it: half of the time an item of their own taste, which they mostly do.</summary>
+    /// <summary>
+    /// Draws pairs of a user and an item, and whether the user likes the item. Half of the items are of the user's own taste, and users like
+    /// most of those.
+    /// </summary>
     private static (long[] Users, long[] Items, float[] Likes) Sample(int step)
     {
         var random = new Random(step);

@@ -36,7 +36,7 @@ public sealed class EmbeddingBatch : IDisposable
 
     internal Guid Id { get; } = Guid.NewGuid();
 
-    /// <summary>What is sent to each shard, once it is known. A push that is repeated sends the same.</summary>
+    /// <summary>The messages to the shards; null before the first push. A repeated push sends them again.</summary>
     internal ShardPush[]? Pushes { get; set; }
 
     /// <summary>Disposes the layer and the indices.</summary>

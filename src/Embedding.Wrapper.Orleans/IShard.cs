@@ -6,13 +6,13 @@ namespace EmbeddingWrapper.Orleans;
 /// A shard of a table. Its key is the number of the shard and the name of the table. Rows travel as the bytes of their numbers.
 /// </summary>
 /// <remarks>
-/// A shard serves one call at a time. What only reads may run while another call that only reads waits for the disk. The calls that touch
+/// A shard serves one call at a time. A call that only reads may run while another such call waits for the disk. The calls that touch
 /// files may take long, and wait for longer than Orleans' 30 seconds.
 /// </remarks>
 [Alias("EmbeddingWrapper.Orleans.IShard")]
 internal interface IShard : IGrainWithIntegerCompoundKey
 {
-    /// <summary>What the shard knows of its table, and the step it is at.</summary>
+    /// <summary>The shard's description of its table, and its step.</summary>
     /// <exception cref="KeyNotFoundException">The silo has no such table.</exception>
     [Alias("Describe"), ReadOnly, ResponseTimeout(IShardTimes.Files)]
     Task<ShardInfo> Describe();
@@ -58,7 +58,7 @@ internal sealed record TableInfo(
     [property: Id(0)] long Rows, [property: Id(1)] int Width, [property: Id(2)] int Shards, [property: Id(3)] string? Optimizer,
     [property: Id(4)] bool SumsEntries);
 
-/// <param name="Table">What the shard's silo was told of the table.</param>
+/// <param name="Table">The description of the table that the shard's silo has.</param>
 /// <param name="Step">The number of steps that its rows have done.</param>
 [GenerateSerializer, Immutable, Alias("EmbeddingWrapper.Orleans.ShardInfo")]
 internal sealed record ShardInfo([property: Id(0)] TableInfo Table, [property: Id(1)] long Step);

@@ -15,7 +15,7 @@ public sealed class ShardLostException : Exception
     /// <param name="shard">The number of the shard.</param>
     /// <param name="shardStep">The step that it is at, or null if it does not answer.</param>
     /// <param name="step">The step that the call was for.</param>
-    /// <param name="call">What has that step: "this batch is for step".</param>
+    /// <param name="call">The thing that has that step, as the subject of a sentence: "this batch".</param>
     /// <param name="cause">Orleans' own error, or null.</param>
     internal ShardLostException(string table, int shard, long? shardStep, long step, string call, Exception? cause = null)
         : base(Text(table, shard, shardStep, step, call), cause)

@@ -68,7 +68,7 @@ public sealed partial class ShardedEmbedding
     /// <see cref="PullAsync"/> and <see cref="SaveAsync"/> refuse.
     /// </para>
     /// <para>
-    /// <b>What is sent.</b> For SparseAdam, Adagrad and SGD with momentum it is the coalesced gradient: one entry for each row, summed by
+    /// <b>The message.</b> SparseAdam, Adagrad and SGD with momentum send the coalesced gradient: one entry for each row, summed by
     /// libtorch in its order. SGD without momentum adds the entries one by one, so each is sent, in its order; <c>coalesce()</c> before the
     /// push makes them fewer, and changes last bits as in PyTorch.
     /// </para>
@@ -207,7 +207,7 @@ public sealed partial class ShardedEmbedding
         return (rows[..count], local);
     }
 
-    /// <summary>What each shard gets of a batch. The order of a row's entries decides the bits, so it is kept.</summary>
+    /// <summary>The messages to the shards. They keep the order of a row's entries, because it decides the bits.</summary>
     private ShardPush[] Pushes(EmbeddingBatch batch)
     {
         using DisposeScope scope = NewDisposeScope();
