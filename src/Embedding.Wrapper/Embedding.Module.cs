@@ -127,7 +127,7 @@ public partial class Embedding
 
     private void Register(Parameter? weight)
     {
-        ConditionallyRegisterParameter(LayerTable.WeightName, weight);
+        _internal_params = LayerTable.WithWeight(_internal_params, weight);
         if (weight is null) return;
         _deviceType = weight.device_type;
         _deviceIndex = weight.device_index;

@@ -42,6 +42,8 @@ public static class Functional
     {
         Guard.ThrowIfNullOrDisposed(input);
         Guard.ThrowIfNullOrDisposed(weight);
+        using ReadGate.Reading memory = ReadGate.Of(weight).Enter(); // a layer that has this weight is not converted or disposed meanwhile
+        Guard.ThrowIfNullOrDisposed(weight);
         if (weight.dim() > 0) paddingIdx = Guard.NormalizePaddingIdx(paddingIdx, weight.size(0));
         try
         {
@@ -113,7 +115,13 @@ public static class Functional
         Guard.ThrowIfNullOrDisposed(weight);
         if (offsets is not null) Guard.ThrowIfNullOrDisposed(offsets);
         if (perSampleWeights is not null) Guard.ThrowIfNullOrDisposed(perSampleWeights);
-        if (weight.dtype == ScalarType.Int64 && input.is_floating_point()) (input, weight) = (weight, input); // as PyTorch does
+        using ReadGate.Reading memory = ReadGate.Of(weight).Enter(); // a layer that has this weight is not converted or disposed meanwhile
+        Guard.ThrowIfNullOrDisposed(weight);
+        if (weight.dtype == ScalarType.Int64 && input.is_floating_point()) // as PyTorch does
+        {
+            return EmbeddingBag(weight, input, offsets, maxNorm, normType, scaleGradByFreq, mode, sparse, perSampleWeights,
+                includeLastOffset, paddingIdx);
+        }
         var options = new BagOptions(maxNorm, normType, scaleGradByFreq, mode, sparse, includeLastOffset, paddingIdx);
         return NativeBag.Compute(input, weight, offsets, perSampleWeights, options, layer: false);
     }

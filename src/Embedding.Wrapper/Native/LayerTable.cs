@@ -3,6 +3,7 @@ using System.Reflection;
 using System.Runtime.InteropServices;
 using TorchSharp;
 using TorchSharp.Modules;
+using TorchSharp.Utils;
 using static TorchSharp.torch;
 
 namespace EmbeddingWrapper.Native;
@@ -42,7 +43,7 @@ internal sealed class LayerTable(nn.Module layer, NativeEmbedding native, long? 
             {
                 if (ReferenceEquals(value, Native.Parameter)) return;
                 Native.PointAt(value);
-                register(Native.Parameter);
+                Register(Native.Parameter);
             });
         }
     }
@@ -52,7 +53,24 @@ internal sealed class LayerTable(nn.Module layer, NativeEmbedding native, long? 
     {
         if (!Native.Parameter.IsInvalid || Gate.IsClosed) return;
         using ReadGate.Reading life = Gate.Enter();
-        Native.RestoreParameter(register);
+        Native.RestoreParameter(Register);
+    }
+
+    private void Register(Parameter? weight)
+    {
+        lock (Native) register(weight);
+    }
+
+    /// <summary>
+    /// A copy of a layer's parameters with another <c>weight</c>, or without one. A copy, because another thread may be listing them.
+    /// </summary>
+    public static OrderedDict<string, Parameter> WithWeight(OrderedDict<string, Parameter> parameters, Parameter? weight)
+    {
+        var copy = new OrderedDict<string, Parameter>();
+        foreach ((string name, Parameter parameter) in (IEnumerable<(string, Parameter)>)parameters) copy.Add(name, parameter);
+        if (weight is not null) copy[WeightName] = weight;
+        else if (copy.ContainsKey(WeightName)) copy.Remove(WeightName);
+        return copy;
     }
 
     public void ThrowIfDisposed() => ObjectDisposedException.ThrowIf(Gate.IsClosed, layer);
@@ -217,7 +235,7 @@ internal sealed class LayerTable(nn.Module layer, NativeEmbedding native, long? 
             {
                 if (newWeight is not null) SetData(weight, newWeight);
                 if (newGrad is not null) SetData(grad!, newGrad);
-                register(Native.Parameter);
+                Register(Native.Parameter);
             });
         }
         catch (ExternalException error)
@@ -276,7 +294,7 @@ internal sealed class LayerTable(nn.Module layer, NativeEmbedding native, long? 
         {
             if (!isFirst) return;
             if (Native.OwnsParameter) Native.Gate.Change(DisposeParameter); // waits for steps, and for layers that share it
-            else register(null);
+            else Register(null);
         }
         else
         {
