@@ -47,6 +47,7 @@ public sealed partial class SafeTensorsFile
     {
         ArgumentNullException.ThrowIfNull(path);
         ArgumentNullException.ThrowIfNull(tensors);
+        using ReadGate.Reading memory = ReadGate.EnterAll(tensors.Values.Where(tensor => tensor is { IsInvalid: false })); // no conversion meanwhile
         List<Named> sorted = Sort(tensors);
         Dictionary<string, string>? texts = RemoveTied(sorted, metadata);
         byte[] header = Header(sorted, texts);

@@ -28,6 +28,33 @@ public class FileInUseTests
     });
 
     [Fact]
+    public void ALayerIsConvertedAndDisposedWhileItIsSaved() => Apart(() =>
+    {
+        using var folder = new TestFolder();
+        WhileInUse(() =>
+        {
+            using Tensor table = Numbered();
+            Embedding layer = Embedding.FromPretrained(table, freeze: false);
+            void Save(Random random)
+            {
+                string path = folder[$"{Environment.CurrentManagedThreadId}"];
+                SafeTensorsFile.Save(path, layer.state_dict());
+                using DisposeScope scope = NewDisposeScope();
+                using var file = SafeTensorsFile.Open(path);
+                if (file.Names.Count == 0) return; // the layer was disposed before the call
+                int row = random.Next(Rows);
+                Assert.Equal(row, file.Read("weight")[row].to(float64).mean().item<double>());
+            }
+            void Change()
+            {
+                for (int i = 0; i < 4; i++) layer.to(i % 2 == 0 ? float64 : float32);
+                layer.Dispose();
+            }
+            return (Save, Change, () => { });
+        });
+    });
+
+    [Fact]
     public void WordVectorsAreDisposed() => Apart(() =>
     {
         using var folder = new TestFolder();
