@@ -52,8 +52,7 @@ public abstract partial class SparseOptimizer
             ObjectDisposedException.ThrowIf(_disposed, this);
             using var grad = no_grad();
             using DisposeScope scope = NewDisposeScope();
-            using ReadGate.Reading memory = ReadGate.EnterAll( // a layer's to(...) waits for the step
-                _parameter_groups.SelectMany(group => group.Parameters ?? []).Where(parameter => !parameter.IsInvalid));
+            using ReadGate.Reading memory = EnterParameters();
             try
             {
                 foreach (List<Part> round in Plan())

@@ -1,3 +1,4 @@
+using EmbeddingWrapper.Native;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
@@ -65,10 +66,15 @@ public abstract partial class SparseOptimizer : OptimizerHelper
     {
         lock (_stepLock)
         {
+            using ReadGate.Reading memory = EnterParameters();
             Parameter[] all = AliveParameters();
             foreach (Parameter parameter in all) parameter.grad = null;
         }
     }
+
+    /// <summary>Keeps other threads from converting or disposing the parameters.</summary>
+    private ReadGate.Reading EnterParameters() => ReadGate.EnterAll(
+        _parameter_groups.SelectMany(group => group.Parameters ?? []).Where(parameter => !parameter.IsInvalid));
 
     /// <summary>The state of each parameter and the options of each group. They are the optimizer's own records, not copies.</summary>
     /// <returns>The records. The optimizer disposes them.</returns>

@@ -82,16 +82,21 @@ public abstract class SparseOptimizerState : OptimizerState, IDisposable
         lock (_stepLock)
         {
             Tensor?[] tensors = [.. RequireTensors()];
-            if ((value.is_sparse && !allowSparse) || value.is_complex() != _of.is_complex() || !SameShape(value, _of))
+            tensors[index] = Make(() =>
             {
-                string shape = string.Join(", ", _of.shape);
-                string what = allowSparse ? "has" : "is dense and real and has";
-                string given = $"{(value.is_sparse ? "sparse " : "")}{value.dtype} [{string.Join(", ", value.shape)}]";
-                throw new ArgumentException(
-                    $"{_names[index]} {what} the shape [{shape}] of the parameter; this is {given}.", nameof(value));
-            }
-            tensors[index] = Make(() => [CopyOf(value)])[0];
+                Check();
+                return [CopyOf(value)];
+            })[0];
             Set(_step, tensors);
+        }
+
+        void Check()
+        {
+            if ((!value.is_sparse || allowSparse) && value.is_complex() == _of.is_complex() && SameShape(value, _of)) return;
+            string shape = string.Join(", ", _of.shape);
+            string what = allowSparse ? "has" : "is dense and real and has";
+            string given = $"{(value.is_sparse ? "sparse " : "")}{value.dtype} [{string.Join(", ", value.shape)}]";
+            throw new ArgumentException($"{_names[index]} {what} the shape [{shape}] of the parameter; this is {given}.", nameof(value));
         }
     }
 
@@ -116,7 +121,15 @@ public abstract class SparseOptimizerState : OptimizerState, IDisposable
     internal IReadOnlyList<string> Names() => _names;
 
     /// <summary>The parameter.</summary>
-    internal Parameter Of() => _of;
+    private protected Parameter Of() => _of;
+
+    /// <summary>What the parameter is now. A conversion on another thread may change it.</summary>
+    /// <exception cref="ObjectDisposedException">The parameter is disposed.</exception>
+    internal ParameterForm FormOfParameter()
+    {
+        using ReadGate.Reading reading = EnterParameter();
+        return new(_of.dtype, _of.shape, _of.device);
+    }
 
     /// <summary>Makes this a state of an optimizer.</summary>
     internal void Join(SparseOptimizer owner, Lock stepLock) => (_owner, _stepLock) = (owner, stepLock);
@@ -254,9 +267,7 @@ public abstract class SparseOptimizerState : OptimizerState, IDisposable
     /// <summary>Makes tensors that outlive the dispose scope, or none where <paramref name="make"/> throws.</summary>
     private Tensor?[] Make(Func<Tensor?[]> make)
     {
-        if (_of.IsInvalid) throw Guard.Disposed("parameter");
-        using ReadGate.Reading reading = ReadGate.Of(_of).Enter(); // no conversion meanwhile
-        if (_of.IsInvalid) throw Guard.Disposed("parameter"); // another thread may have disposed the layer while this one waited
+        using ReadGate.Reading reading = EnterParameter();
         using var normal = inference_mode(false); // an inference tensor could not be updated outside inference mode
         using var grad = no_grad();
         using DisposeScope scope = NewDisposeScope();
@@ -270,5 +281,15 @@ public abstract class SparseOptimizerState : OptimizerState, IDisposable
         {
             throw NativeErrors.Translate(error);
         }
+    }
+
+    /// <summary>Keeps other threads from converting or disposing the parameter.</summary>
+    private ReadGate.Reading EnterParameter()
+    {
+        if (_of.IsInvalid) throw Guard.Disposed("parameter");
+        ReadGate.Reading reading = ReadGate.Of(_of).Enter();
+        if (!_of.IsInvalid) return reading;
+        reading.Dispose(); // another thread has disposed the layer while this one waited
+        throw Guard.Disposed("parameter");
     }
 }

@@ -29,19 +29,20 @@ internal static class StateFile
     public static unsafe void Write(SparseOptimizer optimizer, BinaryWriter writer)
     {
         optim.Optimizer.StateDictionary records = optimizer.state_dict();
-        byte[] header = Header(optimizer, records);
+        ParameterForm[] forms = FormsOf(records);
+        byte[] header = Header(optimizer, records, forms);
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         Put(Mark);
         Put(BitConverter.GetBytes(Version));
         Put(BitConverter.GetBytes(header.Length));
         Put(header);
-        foreach (SparseOptimizerState state in records.State.Cast<SparseOptimizerState>())
+        foreach ((SparseOptimizerState state, ParameterForm form) in records.State.Cast<SparseOptimizerState>().Zip(forms))
         {
             foreach (Tensor tensor in state.RequireTensors().OfType<Tensor>())
             {
                 using Tensor? indices = tensor.is_sparse ? tensor.SparseIndices : null, values = tensor.is_sparse ? tensor.SparseValues : null;
                 if (indices is not null) PutTensor(indices, ScalarType.Int64);
-                PutTensor(values ?? tensor, state.Of().dtype);
+                PutTensor(values ?? tensor, form.Dtype);
             }
         }
         writer.Write(hash.GetHashAndReset());
@@ -78,11 +79,13 @@ internal static class StateFile
         try
         {
             using var normal = inference_mode(false); // an inference tensor could not be updated outside inference mode
-            foreach ((SparseOptimizerState state, long step, Saved?[] there) in ReadHeader(Take(length), optimizer, records, staged))
+            ParameterForm[] forms = FormsOf(records);
+            foreach (((SparseOptimizerState state, long step, Saved?[] there), ParameterForm form) in
+                ReadHeader(Take(length), optimizer, records, forms, staged).Zip(forms))
             {
                 var tensors = new Tensor?[there.Length];
                 staged.Add(state, step, tensors); // disposes them if the rest is damaged
-                for (int i = 0; i < there.Length; i++) tensors[i] = there[i] is { } saved ? TakeState(state.Of(), saved) : null;
+                for (int i = 0; i < there.Length; i++) tensors[i] = there[i] is { } saved ? TakeState(form, saved) : null;
             }
             byte[] computed = hash.GetHashAndReset(), stored = reader.ReadBytes(computed.Length);
             if (!stored.SequenceEqual(computed))
@@ -103,15 +106,15 @@ internal static class StateFile
             return bytes;
         }
 
-        Tensor TakeState(Parameter parameter, Saved saved)
+        Tensor TakeState(ParameterForm parameter, Saved saved)
         {
-            if (!saved.IsSparse) return TakeTensor(parameter.shape, parameter.dtype, parameter.device);
+            if (!saved.IsSparse) return TakeTensor(parameter.Shape, parameter.Dtype, parameter.Device);
             using DisposeScope scope = NewDisposeScope();
             try
             {
-                Tensor indices = TakeTensor([saved.SparseDims, saved.Entries], ScalarType.Int64, parameter.device);
-                Tensor values = TakeTensor([saved.Entries, .. parameter.shape[saved.SparseDims..]], parameter.dtype, parameter.device);
-                Tensor entries = sparse_coo_tensor(indices, values, parameter.shape);
+                Tensor indices = TakeTensor([saved.SparseDims, saved.Entries], ScalarType.Int64, parameter.Device);
+                Tensor values = TakeTensor([saved.Entries, .. parameter.Shape[saved.SparseDims..]], parameter.Dtype, parameter.Device);
+                Tensor entries = sparse_coo_tensor(indices, values, parameter.Shape);
                 return new SparseGradient(entries, negate: false, saved.IsCoalesced).All.DetachFromDisposeScope();
             }
             catch (Exception error) when (error is InvalidOperationException or ExternalException) // a bad index, or too many entries
@@ -146,7 +149,7 @@ internal static class StateFile
         }
     }
 
-    private static byte[] Header(SparseOptimizer optimizer, optim.Optimizer.StateDictionary records)
+    private static byte[] Header(SparseOptimizer optimizer, optim.Optimizer.StateDictionary records, ParameterForm[] forms)
     {
         var bytes = new MemoryStream();
         var header = new BinaryWriter(bytes);
@@ -162,9 +165,9 @@ internal static class StateFile
                     "An option is open: it is filled in when the group is added to an optimizer.")));
             }
         }
-        foreach (SparseOptimizerState state in records.State.Cast<SparseOptimizerState>())
+        foreach ((SparseOptimizerState state, ParameterForm form) in records.State.Cast<SparseOptimizerState>().Zip(forms))
         {
-            header.Write(Description(state.Of()));
+            header.Write(form.ToString());
             header.Write(state.StepCount());
             foreach ((string name, Tensor? tensor) in state.Names().Zip(state.RequireTensors()))
             {
@@ -182,7 +185,7 @@ internal static class StateFile
 
     /// <returns>For each state its step, and how each of its tensors follows; null if it does not.</returns>
     private static List<(SparseOptimizerState State, long Step, Saved?[] There)> ReadHeader(
-        byte[] bytes, SparseOptimizer optimizer, optim.Optimizer.StateDictionary records, StagedState staged)
+        byte[] bytes, SparseOptimizer optimizer, optim.Optimizer.StateDictionary records, ParameterForm[] forms, StagedState staged)
     {
         List<(SparseOptimizerState, long, Saved?[])> states = [];
         var header = new BinaryReader(new MemoryStream(bytes));
@@ -202,12 +205,12 @@ internal static class StateFile
             }
             foreach ((int index, SparseOptimizerState state) in records.State.Cast<SparseOptimizerState>().Index())
             {
-                Expect($"parameter {index}", header.ReadString(), Description(state.Of()));
+                Expect($"parameter {index}", header.ReadString(), forms[index].ToString());
                 long step = header.ReadInt64();
                 states.Add((state, step, [.. state.Names().Select(name =>
                 {
                     Expect($"tensor of parameter {index}", header.ReadString(), name);
-                    return ReadSaved(header, index, state.Of());
+                    return ReadSaved(header, index, forms[index].Shape.Length);
                 })]));
             }
             Expect("length of the header", bytes.Length, (int)header.BaseStream.Position);
@@ -219,20 +222,21 @@ internal static class StateFile
         }
     }
 
-    private static Saved? ReadSaved(BinaryReader header, int index, Parameter parameter)
+    private static Saved? ReadSaved(BinaryReader header, int index, int dims)
     {
         byte kind = header.ReadByte();
         if (kind is None) return null;
         if (kind is Dense) return new();
         if (kind is not Sparse) throw Unexpected($"kind of a tensor of parameter {index}", kind, $"at most {Sparse}");
         var saved = new Saved(true, header.ReadInt32(), header.ReadInt64(), header.ReadBoolean());
-        if (saved.SparseDims < 1 || saved.SparseDims > parameter.dim())
-            throw Unexpected($"number of sparse dimensions of parameter {index}", saved.SparseDims, $"1 to {parameter.dim()}");
+        if (saved.SparseDims < 1 || saved.SparseDims > dims)
+            throw Unexpected($"number of sparse dimensions of parameter {index}", saved.SparseDims, $"1 to {dims}");
         if (saved.Entries < 0) throw Unexpected($"number of entries of parameter {index}", saved.Entries, "0 or more");
         return saved;
     }
 
-    private static string Description(Parameter parameter) => $"{parameter.dtype} [{string.Join(", ", parameter.shape)}]";
+    private static ParameterForm[] FormsOf(optim.Optimizer.StateDictionary records) =>
+        [.. records.State.Cast<SparseOptimizerState>().Select(state => state.FormOfParameter())];
 
     private static long Bytes(Tensor tensor) => tensor.numel() * tensor.ElementSize;
 
@@ -243,4 +247,10 @@ internal static class StateFile
 
     private static InvalidDataException Unexpected(string what, object found, object expected) =>
         new(FormattableString.Invariant($"This is no saved state of such an optimizer: the {what} is {found}, and {expected} is needed."));
+}
+
+/// <summary>What a file of a state has to fit.</summary>
+internal readonly record struct ParameterForm(ScalarType Dtype, long[] Shape, Device Device)
+{
+    public override string ToString() => $"{Dtype} [{string.Join(", ", Shape)}]";
 }

@@ -1,5 +1,6 @@
 using EmbeddingWrapper.Optim;
 using TorchSharp.Modules;
+using SGD = EmbeddingWrapper.Optim.SGD;
 using static EmbeddingWrapper.Tests.InUse.Stress;
 using Adagrad = EmbeddingWrapper.Optim.Adagrad;
 
@@ -144,6 +145,86 @@ public class OptimizerInUseTests
             End(otherLayer, other);
             zeros.Dispose();
         });
+    });
+
+    [Fact]
+    public void ALayerIsDisposedWhileMembersOfASparseAdamAreCalled() => Apart(() => WhileMembersAreCalled(
+        parameters => new SparseAdam(parameters),
+        (state, moment) => ((SparseAdam.State)state).exp_avg = moment,
+        state => _ = ((SparseAdam.State)state).exp_avg_sq));
+
+    [Fact]
+    public void ALayerIsDisposedWhileMembersOfAnSgdAreCalled() => Apart(() => WhileMembersAreCalled(
+        parameters => new SGD(parameters, 0.1, momentum: 0.5),
+        (state, moment) => ((SGD.State)state).momentum_buffer = moment,
+        state => _ = ((SGD.State)state).momentum_buffer));
+
+    private static void WhileMembersAreCalled(
+        Func<IEnumerable<Parameter>, SparseOptimizer> make, Action<SparseOptimizerState, Tensor> replace, Action<SparseOptimizerState> show) =>
+        WhileInUse(() =>
+        {
+            (Embedding layer, SparseOptimizer optimizer) = WithAGradient(make);
+            optimizer.step();
+            Parameter weight = layer.Weight;
+            SparseOptimizerState state = optimizer.StateOf(weight);
+            Tensor zeros = torch.zeros(20_000, Width);
+            var saved = new MemoryStream();
+            optimizer.save_state_dict(new BinaryWriter(saved));
+            byte[] file = saved.ToArray();
+            Action[] members =
+            [
+                () => optimizer.step(),
+                () => optimizer.zero_grad(),
+                () => optimizer.save_state_dict(new BinaryWriter(Stream.Null)),
+                () => optimizer.load_state_dict(new BinaryReader(new MemoryStream(file))),
+                () => optimizer.load_state_dict(optimizer.state_dict()),
+                () => Gradients.ClipGradNorm([weight], 1).Dispose(),
+                () => replace(state, zeros),
+                () => show(state),
+                () => state.to(CPU),
+                () => state.Initialize(optimizer.state_dict().Options[0]),
+                () => optimizer.StateOf(weight),
+            ];
+            return (random => members[random.Next(members.Length)](), layer.Dispose, () =>
+            {
+                optimizer.Dispose();
+                zeros.Dispose();
+            });
+        });
+
+    [Fact]
+    public void ALayerIsConvertedWhileAnOptimizerIsSaved() => Apart(() =>
+    {
+        Parameter[] sameShape = [new(zeros(20_000, Width)), new(zeros(20_000, Width, float64))];
+        WhileInUse(() =>
+        {
+            (Embedding layer, SparseOptimizer optimizer) = WithAGradient(parameters => new Adagrad(parameters));
+            void Save(Random random)
+            {
+                using var saved = new MemoryStream();
+                optimizer.save_state_dict(new BinaryWriter(saved));
+                Assert.Contains(sameShape, parameter => Reads(parameter, saved.ToArray()));
+            }
+            void Convert()
+            {
+                for (int i = 0; i < 20; i++) layer.to(i % 2 == 0 ? float64 : float32);
+            }
+            return (Save, Convert, () => End(layer, optimizer));
+        });
+
+        static bool Reads(Parameter parameter, byte[] file)
+        {
+            using var optimizer = new Adagrad([parameter]);
+            try
+            {
+                optimizer.load_state_dict(new BinaryReader(new MemoryStream(file)));
+                return true;
+            }
+            catch (InvalidDataException)
+            {
+                return false;
+            }
+        }
     });
 
     private static (Embedding Layer, SparseOptimizer Optimizer) WithAGradient(Func<IEnumerable<Parameter>, SparseOptimizer> make)
