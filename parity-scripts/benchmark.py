@@ -14,6 +14,7 @@ import warnings
 import torch
 
 BATCHES = 20
+WARM_UP = 0.02  # seconds: see RandomRows.cs
 
 
 def versions():
@@ -33,10 +34,12 @@ def random_rows(case, count, ways):
     with torch.no_grad():
         for _ in range(case["rounds"]):
             for name, look in ways.items():
+                warm_up = torch.randint(0, case["rows"], (count,))
                 for mode in ("fresh", "repeated"):
-                    batches = [torch.randint(0, case["rows"], (count,)) for _ in range(BATCHES if mode == "fresh" else 1)]
-                    if mode == "repeated":
-                        look(batches[0])
+                    batches = [warm_up] if mode == "repeated" else [torch.randint(0, case["rows"], (count,)) for _ in range(BATCHES)]
+                    start = time.perf_counter()
+                    while time.perf_counter() < start + WARM_UP:
+                        look(warm_up)
                     start = time.perf_counter()
                     for i in range(calls):
                         look(batches[i % len(batches)])

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Numerics;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using EmbeddingWrapper.Native;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -117,12 +118,26 @@ public partial class Embedding
     private static void CopyChecked<TIndex>(ReadOnlySpan<TIndex> indices, Span<long> copy, long rows)
         where TIndex : unmanaged, IBinaryInteger<TIndex>
     {
-        for (int i = 0; i < indices.Length; i++)
+        int i = typeof(TIndex) == typeof(long) ? CopyCheckedVectors(MemoryMarshal.Cast<TIndex, long>(indices), copy, (ulong)rows) : 0;
+        for (; i < indices.Length; i++)
         {
             long index = long.CreateTruncating(indices[i]);
             copy[i] = index;
             if ((ulong)index >= (ulong)rows) throw Guard.IndexOutOfRange(index, $"[{i}]", rows, nameof(indices));
         }
+    }
+
+    /// <returns>How many have been copied and are in the table.</returns>
+    private static int CopyCheckedVectors(ReadOnlySpan<long> indices, Span<long> copy, ulong rows)
+    {
+        int i = 0;
+        for (var limit = new Vector<ulong>(rows); i <= indices.Length - Vector<long>.Count; i += Vector<long>.Count)
+        {
+            var some = new Vector<long>(indices[i..]);
+            if (Vector.GreaterThanOrEqualAny(some.As<long, ulong>(), limit)) break;
+            some.CopyTo(copy[i..]);
+        }
+        return i;
     }
 
     private unsafe void CopyThroughLibtorch<T>(ReadOnlySpan<long> indices, Span<T> destination) where T : unmanaged

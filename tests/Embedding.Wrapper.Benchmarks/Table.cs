@@ -55,7 +55,7 @@ internal sealed record Table(string Name, string Columns, Func<SideBySide, IEnum
     private static IEnumerable<string> Lookups(SideBySide side, int threads)
     {
         foreach (var (rows, width, batch, rounds) in new (long, long, long, int)[]
-            { (1000, 64, 1, 200), (1000, 64, 32, 200), (30_000, 768, 512, 20), (1_000_000, 128, 8192, 10), (1_000_000, 64, 65_536, 3), (4_000_000, 128, 65_536, 3) })
+            { (1000, 64, 1, 20), (1000, 64, 32, 20), (30_000, 768, 512, 20), (1_000_000, 128, 8192, 20), (1_000_000, 64, 65_536, 10), (4_000_000, 128, 65_536, 5) })
         {
             var (theirs, ours) = side.Run(new LookupCase(rows, width, batch, rounds, threads));
             foreach (string mode in new[] { "fresh", "repeated" })

@@ -14,8 +14,11 @@ internal sealed class ParallelRows : IThreadPoolWorkItem
     /// <summary>Less than this is not worth another thread: waking one takes as long as copying it.</summary>
     private const long BytesPerThread = 256 * 1024;
 
-    /// <summary>More than one share a thread, so that the wait for the last one is short.</summary>
-    private const int SharesPerThread = 4;
+    /// <summary>
+    /// More than one share a thread, so that the wait for the last one is short. With more than this, the same rows are more often copied by
+    /// another thread than in the call before, and are not in its cache.
+    /// </summary>
+    private const int SharesPerThread = 2;
 
     /// <summary>How many invitations may be in the pool's queue. If its threads are all busy, the queue must not grow with each call.</summary>
     private static readonly int MaxInvited = 4 * Environment.ProcessorCount;
@@ -46,7 +49,7 @@ internal sealed class ParallelRows : IThreadPoolWorkItem
         for (int i = 1; i < threads; i++) job.Invite();
         job.ClaimShares();
         var wait = new UninterruptedWait();
-        while (Volatile.Read(ref job._finished) < rows) wait.Once();
+        while (Volatile.Read(ref job._finished) < rows) wait.Once(sleeps: false); // for the rest of a share; a sleep takes as long as a job
         wait.End();
         job._work = null;
         if (job._error is not null) ExceptionDispatchInfo.Throw(job._error);

@@ -10,11 +10,12 @@ internal struct UninterruptedWait
     private bool _interrupted;
 
     /// <summary>Spins, yields or sleeps for a moment.</summary>
-    public void Once()
+    /// <param name="sleeps">Whether a long wait may sleep. If not, the end of the wait is seen at once, at the cost of a processor.</param>
+    public void Once(bool sleeps = true)
     {
         try
         {
-            _spin.SpinOnce();
+            _spin.SpinOnce(sleeps ? 20 : -1); // 20 is SpinWait's own default
         }
         catch (ThreadInterruptedException)
         {
