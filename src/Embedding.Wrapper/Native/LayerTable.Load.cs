@@ -16,6 +16,7 @@ internal sealed partial class LayerTable
         Dictionary<string, Tensor> present = layer.state_dict(); // in no gate: a derived class's own may wait for other threads
         using ReadGate.Reading life = Gate.Enter(); // throws if another thread has disposed the layer: its state is then empty
         using ReadGate.Reading memory = EnterAll(present);
+        using ReadGate.Reading others = ReadGate.EnterAll(source.Values.Where(tensor => tensor is { IsInvalid: false })); // of another layer
         string[] missing = Considered(present.Keys.Except(source.Keys)), unexpected = Considered(source.Keys.Except(present.Keys));
         string[] common = Considered(source.Keys.Intersect(present.Keys));
         var faults = new List<string>();

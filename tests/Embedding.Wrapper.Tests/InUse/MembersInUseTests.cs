@@ -6,6 +6,7 @@ namespace EmbeddingWrapper.Tests.InUse;
 /// <summary>Every member of a layer that reads or writes the table is called while another thread disposes or changes the layer.</summary>
 public class MembersInUseTests
 {
+    private static readonly Embedding Another = new(Rows, Width);
     private static readonly byte[] SavedTable = Saved();
     private static readonly Dictionary<string, Tensor> State = new() { ["weight"] = ones(Rows, Width) };
     private static readonly Tensor Indices = arange(0, Rows, 100), Bags = Indices.reshape(60, 100);
@@ -39,12 +40,17 @@ public class MembersInUseTests
         }),
     ];
 
-    private static readonly (string Name, Action<nn.Module> Call)[] Functions =
+    private static readonly (string Name, Action<nn.Module> Call)[] UsersOfTheWeight =
     [
         ("Functional", layer =>
         {
             using Tensor found = layer is Embedding table
                 ? Functional.Embedding(Indices, table.Weight) : Functional.EmbeddingBag(Bags, ((EmbeddingBag)layer).Weight);
+        }),
+        ("load_state_dict of another layer", layer =>
+        {
+            Dictionary<string, Tensor> state = layer.state_dict();
+            if (state.Count > 0) Another.load_state_dict(state);
         }),
     ];
 
@@ -52,7 +58,7 @@ public class MembersInUseTests
     public void ALayerIsDisposed() => Apart(() => WhileCalled(Members, layer => layer.Dispose()));
 
     [Fact]
-    public void ALayerIsConvertedAndDisposedWhileAFunctionUsesItsWeight() => Apart(() => WhileCalled(Functions, layer =>
+    public void ALayerIsConvertedAndDisposedWhileOthersUseItsWeight() => Apart(() => WhileCalled(UsersOfTheWeight, layer =>
     {
         layer.to(float64);
         layer.Dispose();
