@@ -6,15 +6,10 @@ namespace EmbeddingWrapper.Tests.InUse;
 /// <summary>Every member of a layer that reads or writes the table is called while another thread disposes or changes the layer.</summary>
 public class MembersInUseTests
 {
-    private static readonly Embedding Another = new(Rows, Width);
-    private static readonly byte[] SavedTable = Saved();
-    private static readonly Dictionary<string, Tensor> State = new() { ["weight"] = ones(Rows, Width) };
-    private static readonly Tensor Indices = arange(0, Rows, 100), Bags = Indices.reshape(60, 100);
-
     private static readonly (string Name, Action<nn.Module> Call)[] Members =
     [
-        ("load_state_dict", layer => layer.load_state_dict(State)),
-        ("load", layer => layer.load(new MemoryStream(SavedTable))),
+        ("load_state_dict", layer => layer.load_state_dict(Given.State)),
+        ("load", layer => layer.load(new MemoryStream(Given.SavedTable))),
         ("state_dict", layer => Assert.InRange(layer.state_dict().Count, 0, 1)),
         ("parameters", layer => Assert.InRange(layer.parameters().Count(), 0, 1)),
         ("named_parameters", layer => Assert.InRange(layer.named_parameters().Count(), 0, 1)),
@@ -31,7 +26,7 @@ public class MembersInUseTests
         }),
         ("forward", layer =>
         {
-            using Tensor found = layer is Embedding table ? table.forward(Indices) : ((EmbeddingBag)layer).forward(Bags);
+            using Tensor found = layer is Embedding table ? table.forward(Given.Indices) : ((EmbeddingBag)layer).forward(Given.Bags);
         }),
         ("Lookup", layer =>
         {
@@ -45,12 +40,12 @@ public class MembersInUseTests
         ("Functional", layer =>
         {
             using Tensor found = layer is Embedding table
-                ? Functional.Embedding(Indices, table.Weight) : Functional.EmbeddingBag(Bags, ((EmbeddingBag)layer).Weight);
+                ? Functional.Embedding(Given.Indices, table.Weight) : Functional.EmbeddingBag(Given.Bags, ((EmbeddingBag)layer).Weight);
         }),
         ("load_state_dict of another layer", layer =>
         {
             Dictionary<string, Tensor> state = layer.state_dict();
-            if (state.Count > 0) Another.load_state_dict(state);
+            if (state.Count > 0) Given.Another.load_state_dict(state);
         }),
     ];
 
@@ -108,11 +103,20 @@ public class MembersInUseTests
 
     private static int s_rounds;
 
-    private static byte[] Saved()
+    /// <summary>Made where it is used, in the process of the test.</summary>
+    private static class Given
     {
-        using var source = new Embedding(Rows, Width);
-        using var stream = new MemoryStream();
-        source.save(new BinaryWriter(stream));
-        return stream.ToArray();
+        public static readonly Embedding Another = new(Rows, Width);
+        public static readonly byte[] SavedTable = Saved();
+        public static readonly Dictionary<string, Tensor> State = new() { ["weight"] = ones(Rows, Width) };
+        public static readonly Tensor Indices = arange(0, Rows, 100), Bags = Indices.reshape(60, 100);
+
+        private static byte[] Saved()
+        {
+            using var source = new Embedding(Rows, Width);
+            using var stream = new MemoryStream();
+            source.save(new BinaryWriter(stream));
+            return stream.ToArray();
+        }
     }
 }
