@@ -190,17 +190,25 @@ public class DerivedLayerTests
     }
 
     [Theory]
-    [InlineData("meta")]
-    [InlineData("sparse")]
-    public void NothingIsLoadedIfOneTensorCannotBe(string what)
+    [InlineData("meta", "head.bias", "While copying the parameter named \"head.bias\": ")]
+    [InlineData("sparse", "head.bias", "While copying the parameter named \"head.bias\": ")]
+    [InlineData("quantized", "head.bias", "quantized")]
+    [InlineData("quantized", "weight", "quantized")]
+    public void NothingIsLoadedIfOneTensorCannotBe(string what, string name, string message)
     {
         using var layer = new WithScale();
-        byte[] before = Bits(layer.Weight);
-        Dictionary<string, Tensor> state = layer.state_dict().ToDictionary(each => each.Key, each => ones(each.Value.shape));
-        state["head.bias"] = what == "meta" ? ones(2, device: META) : ones(2).to_sparse();
+        Dictionary<string, Tensor> present = layer.state_dict(), state = present.ToDictionary(each => each.Key, each => ones(each.Value.shape));
+        byte[][] before = [.. present.Values.Select(Bits)];
+        long[] shape = present[name].shape;
+        state[name] = what switch
+        {
+            "meta" => ones(shape, device: META),
+            "sparse" => ones(shape).to_sparse(),
+            _ => quantize_per_tensor(ones(shape), 0.1, 0, ScalarType.QUInt8),
+        };
         var error = Assert.Throws<InvalidOperationException>(() => layer.load_state_dict(state));
-        Assert.Contains("While copying the parameter named \"head.bias\": ", error.Message);
-        Assert.Equal(before, Bits(layer.Weight));
+        Assert.Contains(message, error.Message);
+        Assert.Equal(before, present.Values.Select(Bits));
     }
 
     private sealed class Asking(Action ask) : nn.Module(nameof(Asking))

@@ -62,17 +62,28 @@ internal sealed partial class LayerTable
         return ReadGate.EnterAll(tensors.Values);
     }
 
-    /// <summary>Copies numbers into tensors of this layer. The caller is inside their gates.</summary>
+    /// <summary>
+    /// Copies numbers into tensors of this layer, or into none if libtorch refuses one. The caller is inside their gates.
+    /// </summary>
     private static void Overwrite(Dictionary<string, Tensor> present, Dictionary<string, Tensor> source, string[] names)
     {
+        using DisposeScope scope = NewDisposeScope();
+        using var grad = no_grad();
+        List<(Tensor Tensor, Tensor Before)> written = [];
+        string[] largestLast = [.. names.OrderBy(name => present[name].numel())]; // what is written last needs no copy of what it was
         try
         {
             foreach (string name in names) TorchScript.ThrowIfReadOnly(present[name]);
-            using var grad = no_grad();
-            foreach (string name in names) present[name].copy_(source[name]);
+            foreach (string name in largestLast)
+            {
+                Tensor? before = name == largestLast[^1] ? null : present[name].clone();
+                present[name].copy_(source[name]);
+                if (before is not null) written.Add((present[name], before));
+            }
         }
         catch (ExternalException error)
         {
+            foreach ((Tensor tensor, Tensor before) in written) tensor.copy_(before);
             throw NativeErrors.Translate(error);
         }
     }
