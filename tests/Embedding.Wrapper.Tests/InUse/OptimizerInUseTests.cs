@@ -173,12 +173,12 @@ public class OptimizerInUseTests
             byte[] file = saved.ToArray();
             Action[] members =
             [
-                () => optimizer.step(),
-                () => optimizer.zero_grad(),
+                () => Train(() => optimizer.step()),
+                () => Train(() => optimizer.zero_grad()),
+                () => Train(() => Gradients.ClipGradNorm([weight], 1).Dispose()),
                 () => optimizer.save_state_dict(new BinaryWriter(Stream.Null)),
                 () => optimizer.load_state_dict(new BinaryReader(new MemoryStream(file))),
                 () => optimizer.load_state_dict(optimizer.state_dict()),
-                () => Gradients.ClipGradNorm([weight], 1).Dispose(),
                 () => replace(state, zeros),
                 () => show(state),
                 () => state.to(CPU),
@@ -190,6 +190,11 @@ public class OptimizerInUseTests
                 optimizer.Dispose();
                 zeros.Dispose();
             });
+
+            void Train(Action action) // gradients belong to one thread at a time
+            {
+                lock (zeros) action();
+            }
         });
 
     [Fact]
