@@ -44,6 +44,10 @@ public static class Gradients
     /// As in PyTorch, a gradient without elements has no infinity norm and no negative norm. A batch of padding alone makes such a sparse
     /// gradient.
     /// </para>
+    /// <para>
+    /// Gradients belong to one thread at a time. Do not call this while another thread runs a backward pass, a step or <c>zero_grad</c> for the
+    /// same parameters: libtorch then reads memory that was freed, and the process may end.
+    /// </para>
     /// </remarks>
     /// <exception cref="ArgumentNullException"><paramref name="parameters"/> or one of them is null.</exception>
     /// <exception cref="ObjectDisposedException">A parameter is disposed. Nothing is changed then.</exception>
