@@ -83,6 +83,7 @@ public abstract partial class SparseOptimizer : OptimizerHelper
     {
         lock (_stepLock)
         {
+            using ReadGate.Reading memory = EnterParameters(); // TorchSharp reads their handles
             AliveParameters();
             return base.state_dict();
         }
@@ -142,6 +143,8 @@ public abstract partial class SparseOptimizer : OptimizerHelper
         lock (_stepLock)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
+            Guard.ThrowIfNullOrDisposed(parameter);
+            using ReadGate.Reading memory = ReadGate.Of(parameter).Enter();
             Guard.ThrowIfNullOrDisposed(parameter);
             return _state.TryGetValue(parameter.Handle, out OptimizerState? state) ? (SparseOptimizerState)state
                 : throw new ArgumentException("The parameter is in no group of this optimizer.", nameof(parameter));
