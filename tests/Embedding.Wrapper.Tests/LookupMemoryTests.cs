@@ -3,7 +3,7 @@ using static EmbeddingWrapper.Tests.Shared;
 
 namespace EmbeddingWrapper.Tests;
 
-/// <summary>What a look-up into a span reads and writes: every index, the whole of every row, and nothing beside them.</summary>
+/// <summary>A look-up into a span checks every index, copies whole rows, and writes nothing else.</summary>
 public class LookupMemoryTests
 {
     [Fact]

@@ -123,7 +123,7 @@ public abstract class SparseOptimizerState : OptimizerState, IDisposable
     /// <summary>The parameter.</summary>
     private protected Parameter Of() => _of;
 
-    /// <summary>What the parameter is now. A conversion on another thread may change it.</summary>
+    /// <summary>Reads the dtype, shape and device of the parameter. Another thread may change them after the call.</summary>
     /// <exception cref="ObjectDisposedException">The parameter is disposed.</exception>
     internal ParameterForm FormOfParameter()
     {

@@ -249,7 +249,7 @@ internal static class StateFile
         new(FormattableString.Invariant($"This is no saved state of such an optimizer: the {what} is {found}, and {expected} is needed."));
 }
 
-/// <summary>What a file of a state has to fit.</summary>
+/// <summary>The dtype, shape and device of a parameter. The file of its state must have the same dtype and shape.</summary>
 internal readonly record struct ParameterForm(ScalarType Dtype, long[] Shape, Device Device)
 {
     public override string ToString() => $"{Dtype} [{string.Join(", ", Shape)}]";

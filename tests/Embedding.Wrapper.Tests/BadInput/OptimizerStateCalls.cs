@@ -8,7 +8,7 @@ namespace EmbeddingWrapper.Tests.BadInput;
 // Calls on the state of the optimizers.
 public partial class BadInputTests
 {
-    /// <summary>What is kept for a parameter, set by the caller.</summary>
+    /// <summary>Calls that set the state of a parameter.</summary>
     private static IEnumerable<BadCall> StateCalls()
     {
         return
