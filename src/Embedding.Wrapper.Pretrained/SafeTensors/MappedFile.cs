@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.IO.MemoryMappedFiles;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
@@ -16,9 +17,11 @@ internal sealed unsafe partial class MappedFile : IDisposable
 {
     /// <summary>
     /// The mappings that libtorch still uses and the number of tensors, by the address of their first element: it is all that libtorch
-    /// tells when it drops a tensor. Locked by itself.
+    /// tells when it drops a tensor.
     /// </summary>
-    private static readonly Dictionary<nint, (SafeHandle Memory, int Tensors)> InUse = [];
+    /// <remarks>It has no lock: an interrupt of a thread that waits in <see cref="Release"/> would end the process.</remarks>
+    private static ImmutableDictionary<nint, (SafeHandle Memory, int Tensors)> s_inUse =
+        ImmutableDictionary<nint, (SafeHandle Memory, int Tensors)>.Empty;
 
     private readonly SafeHandle _memory; // counts the tensors; the last release unmaps
     private readonly byte* _start;
@@ -72,7 +75,7 @@ internal sealed unsafe partial class MappedFile : IDisposable
         InitializeDeviceType(DeviceType.CPU); // loads libtorch
         bool counted = false;
         _memory.DangerousAddRef(ref counted);
-        lock (InUse) InUse[data] = (_memory, InUse.GetValueOrDefault(data).Tensors + 1);
+        ImmutableInterlocked.AddOrUpdate(ref s_inUse, data, (Memory: _memory, Tensors: 1), (_, known) => (_memory, known.Tensors + 1));
         nint tensor;
         fixed (long* sizes = shape)
         {
@@ -90,13 +93,9 @@ internal sealed unsafe partial class MappedFile : IDisposable
 
     private static void ReleaseMapping(nint data)
     {
-        SafeHandle memory;
-        lock (InUse)
-        {
-            (memory, int tensors) = InUse[data];
-            if (tensors == 1) InUse.Remove(data);
-            else InUse[data] = (memory, tensors - 1);
-        }
+        SafeHandle memory = s_inUse[data].Memory;
+        ImmutableInterlocked.Update(ref s_inUse, all =>
+            all[data].Tensors == 1 ? all.Remove(data) : all.SetItem(data, (memory, all[data].Tensors - 1)));
         memory.DangerousRelease();
     }
 

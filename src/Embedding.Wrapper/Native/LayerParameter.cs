@@ -49,7 +49,7 @@ internal sealed class LayerParameter(Tensor data, bool requiresGrad) : Parameter
     /// A parameter in place of one that is disposed. Layers that shared it get the same one, so they stay tied.
     /// </summary>
     /// <param name="disposed">The parameter that the layer had.</param>
-    /// <param name="tensor">Another handle of the same tensor of libtorch. It is taken over or disposed.</param>
+    /// <param name="tensor">Another handle of the same tensor of libtorch. It may be empty afterwards.</param>
     /// <param name="isNew">Whether this call made the parameter.</param>
     public static LayerParameter InPlaceOf(Parameter disposed, Parameter tensor, out bool isNew)
     {
@@ -57,7 +57,6 @@ internal sealed class LayerParameter(Tensor data, bool requiresGrad) : Parameter
         {
             isNew = !Successors.TryGetValue(disposed, out LayerParameter? successor) || successor.IsInvalid;
             if (isNew) Successors.AddOrUpdate(disposed, successor = new LayerParameter(tensor, tensor.requires_grad));
-            tensor.Dispose();
             successor!.DetachFromDisposeScope();
             return successor;
         }

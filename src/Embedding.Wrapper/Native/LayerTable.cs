@@ -43,7 +43,7 @@ internal sealed partial class LayerTable(nn.Module layer, NativeEmbedding native
             {
                 if (ReferenceEquals(value, Native.Parameter)) return;
                 Native.PointAt(value);
-                Register(Native.Parameter);
+                register(Native.Parameter);
             });
         }
     }
@@ -53,12 +53,7 @@ internal sealed partial class LayerTable(nn.Module layer, NativeEmbedding native
     {
         if (!Native.Parameter.IsInvalid || Gate.IsClosed) return;
         using ReadGate.Reading life = Gate.Enter();
-        Native.RestoreParameter(Register);
-    }
-
-    private void Register(Parameter? weight)
-    {
-        lock (Native) register(weight);
+        lock (Native) Native.RestoreParameter(register);
     }
 
     /// <summary>
@@ -135,9 +130,12 @@ internal sealed partial class LayerTable(nn.Module layer, NativeEmbedding native
             ConvertOtherParameters();
             Native.Gate.Change(() =>
             {
-                if (newWeight is not null) SetData(weight, newWeight);
-                if (newGrad is not null) SetData(grad!, newGrad);
-                Register(Native.Parameter);
+                lock (Native) // Restore registers too
+                {
+                    if (newWeight is not null) SetData(weight, newWeight);
+                    if (newGrad is not null) SetData(grad!, newGrad);
+                    register(Native.Parameter);
+                }
             });
         }
         catch (ExternalException error)
@@ -196,7 +194,7 @@ internal sealed partial class LayerTable(nn.Module layer, NativeEmbedding native
         {
             if (!isFirst) return;
             if (Native.OwnsParameter) Native.Gate.Change(DisposeParameter); // waits for steps, and for layers that share it
-            else Register(null);
+            else register(null);
         }
         else
         {

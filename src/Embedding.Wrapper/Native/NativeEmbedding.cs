@@ -62,18 +62,16 @@ internal sealed class NativeEmbedding : IDisposable
         (Weight, Parameter, OwnsParameter) = (handle, weight, false);
     }
 
-    /// <summary>Puts a new parameter of the same tensor in place of one that others have disposed.</summary>
+    /// <summary>Puts a new parameter of the same tensor in place of one that others have disposed. One thread at a time may.</summary>
     /// <param name="register">Is called once for the new parameter, before another thread can see it.</param>
     public void RestoreParameter(Action<Parameter> register)
     {
-        lock (_engine)
-        {
-            if (!Parameter.IsInvalid) return;
-            LayerParameter restored = LayerParameter.InPlaceOf(Parameter, _engine.weight!, out bool isNew);
-            restored.Gate = Gate;
-            register(restored);
-            (OwnsParameter, Parameter) = (isNew, restored);
-        }
+        if (!Parameter.IsInvalid) return;
+        using Parameter handle = _engine.weight!;
+        LayerParameter restored = LayerParameter.InPlaceOf(Parameter, handle, out bool isNew);
+        restored.Gate = Gate;
+        register(restored);
+        (OwnsParameter, Parameter) = (isNew, restored);
     }
 
     /// <summary>Lets others dispose the parameter, and the garbage collector.</summary>

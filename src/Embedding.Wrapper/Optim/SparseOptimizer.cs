@@ -212,13 +212,15 @@ public abstract partial class SparseOptimizer : OptimizerHelper
     /// <param name="disposing">False when the garbage collector calls.</param>
     protected override void Dispose(bool disposing)
     {
-        base.Dispose(disposing);
-        if (!disposing) return;
-        lock (_stepLock)
+        if (disposing)
         {
-            _disposed = true;
-            foreach ((_, OptimizerState state) in _state) ((SparseOptimizerState)state).Dispose();
+            lock (_stepLock)
+            {
+                _disposed = true;
+                foreach ((_, OptimizerState state) in _state) ((SparseOptimizerState)state).Dispose();
+            }
         }
+        base.Dispose(disposing);
     }
 
     /// <summary>PyTorch's <c>raise ValueError(f"Invalid {what}: {value}")</c>.</summary>

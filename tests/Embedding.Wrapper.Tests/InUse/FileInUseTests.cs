@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Runtime.InteropServices;
 using EmbeddingWrapper.Pretrained;
 using EmbeddingWrapper.Tests.Pretrained;
@@ -25,6 +26,35 @@ public class FileInUseTests
             }
             return (Read, file.Dispose, () => { });
         });
+    });
+
+    [Fact]
+    public void ThreadsAreInterruptedWhileTheyDisposeTensors() => Apart(() =>
+    {
+        using var folder = new TestFolder();
+        using (Tensor row = arange(4f)) SafeTensorsFile.Save(folder["file"], new Dictionary<string, Tensor> { ["row"] = row });
+        using var file = SafeTensorsFile.Open(folder["file"]);
+        WhileInUse(
+            () =>
+            {
+                var threads = new ConcurrentDictionary<Thread, bool>();
+                void Read(Random random)
+                {
+                    threads.TryAdd(Thread.CurrentThread, true);
+                    for (int i = 0; i < 100; i++)
+                    {
+                        using Tensor row = file.Read("row");
+                        Assert.Equal(2, MemoryMarshal.Cast<byte, float>(row.bytes)[2]);
+                    }
+                }
+                void Interrupt()
+                {
+                    for (int i = 0; i < 2000; i++)
+                        foreach (Thread thread in threads.Keys) thread.Interrupt();
+                }
+                return (Read, Interrupt, () => { });
+            },
+            typeof(ThreadInterruptedException));
     });
 
     [Fact]

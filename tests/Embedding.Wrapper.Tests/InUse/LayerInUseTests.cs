@@ -226,10 +226,13 @@ public class LayerInUseTests
         var found = new float[count * Width];
         switch (random.Next(4))
         {
-            case 0:
-                using (Tensor input = tensor(indices))
-                using (Tensor rows = layer.forward(input))
+            case 0: // tensor(indices) would end the process if its Dispose were interrupted
+                using (Tensor input = empty(count, int64))
+                {
+                    input.data<long>().CopyFrom(indices);
+                    using Tensor rows = layer.forward(input);
                     Read(rows);
+                }
                 break;
             case 1:
                 using (Tensor rows = layer.Lookup(indices)) Read(rows);
@@ -246,8 +249,7 @@ public class LayerInUseTests
 
         void Read(Tensor rows)
         {
-            using Tensor detached = rows.detach();
-            using Tensor floats = detached.to(float32);
+            using Tensor detached = rows.detach(), floats = detached.to(float32);
             floats.data<float>().CopyTo(found);
         }
     }

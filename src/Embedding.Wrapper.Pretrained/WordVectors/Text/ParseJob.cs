@@ -11,22 +11,17 @@ internal sealed class ParseJob(Func<string[]> parse) : IThreadPoolWorkItem
     private string[]? _words;
     private ExceptionDispatchInfo? _error;
 
-    /// <summary>Parses the block, unless another thread has begun to.</summary>
+    /// <summary>Parses the block, unless another thread has begun to. A thread of the pool does not wait.</summary>
     public void Execute()
     {
-        lock (_running)
+        if (!_running.TryEnter()) return;
+        try
         {
-            Func<string[]>? parse = _parse;
-            _parse = null;
-            if (parse is null) return;
-            try
-            {
-                _words = parse();
-            }
-            catch (Exception error)
-            {
-                _error = ExceptionDispatchInfo.Capture(error);
-            }
+            ParseOnce();
+        }
+        finally
+        {
+            _running.Exit();
         }
     }
 
@@ -34,7 +29,7 @@ internal sealed class ParseJob(Func<string[]> parse) : IThreadPoolWorkItem
     /// <exception cref="InvalidDataException">A row is damaged.</exception>
     public string[] Result()
     {
-        Execute();
+        lock (_running) ParseOnce();
         _error?.Throw();
         string[] words = _words!;
         _words = null;
@@ -58,5 +53,20 @@ internal sealed class ParseJob(Func<string[]> parse) : IThreadPoolWorkItem
             }
         }
         if (interrupted) Thread.CurrentThread.Interrupt();
+    }
+
+    private void ParseOnce()
+    {
+        Func<string[]>? parse = _parse;
+        _parse = null;
+        if (parse is null) return;
+        try
+        {
+            _words = parse();
+        }
+        catch (Exception error)
+        {
+            _error = ExceptionDispatchInfo.Capture(error);
+        }
     }
 }
