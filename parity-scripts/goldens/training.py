@@ -12,12 +12,12 @@ def table(weight, module="m", layout=None, **options):
     return [tensor("w", weight, layout), do.from_pretrained(module, "w", freeze=False, **options)]
 
 
-def backward(index, gradient=None, module="m"):
+def backward(index, gradient=None, module="m", layout=None):
     """A look-up and its backward pass. Without `gradient`, the sum sends back ones in expanded memory."""
     steps = [do.tensor("i", index if isinstance(index, dict) else indices(index)), do.forward(module, "i", "y", gives=False)]
     if gradient is None:
         return [*steps, do.op("sum", ["y"], "s"), do.backward("s")]
-    return [*steps, do.tensor("g", gradient), do.backward("y", "g")]
+    return [*steps, tensor("g", gradient, layout), do.backward("y", "g")]
 
 
 def state(kind, optimizer="o", weight="m.weight"):

@@ -119,7 +119,7 @@ internal sealed class TrainedRows : IDisposable
             for (int i = 0; i < rows.Length; i++) wide[i] = rows[i];
             push.Values.CopyTo(values.bytes);
         }
-        _rows.Weight.grad = sparse_coo_tensor(indices, values, [Count, _table.Width]);
+        _rows.Weight.grad = sparse_coo_tensor(indices, values, [Count, _table.Width], device: CPU);
         try
         {
             bool sums = AddZeroToBuffer();
@@ -184,6 +184,7 @@ internal sealed class TrainedRows : IDisposable
         long[] all = RowFiles.Numbers<long>(cat(rows));
         long[] kept = [.. Enumerable.Range(0, all.Length).Where(i => all[i] >= Start && all[i] < Start + Count).Select(i => (long)i)];
         long[] local = [.. kept.Select(i => all[i] - Start)];
-        return sparse_coo_tensor(tensor(local).view(1, -1), cat(values).index_select(0, tensor(kept)), [Count, _table.Width]);
+        Tensor indices = tensor(local, device: CPU).view(1, -1), places = tensor(kept, device: CPU);
+        return sparse_coo_tensor(indices, cat(values).index_select(0, places), [Count, _table.Width], device: CPU);
     }
 }

@@ -152,7 +152,7 @@ public partial class Embedding
     private Tensor ToTensor(ReadOnlySpan<long> indices)
     {
         using ReadGate.Reading life = _gate.Enter(), memory = _native.Gate.Enter();
-        Tensor copy = TensorMemory.Copy(indices);
+        Tensor copy = TensorMemory.Copy(indices, int64);
         Tensor weight = _native.Weight;
         if (weight.device_type == DeviceType.CPU) return copy;
         using (copy) return copy.to(weight.device);

@@ -148,7 +148,7 @@ public partial class Embedding : nn.Module<Tensor, Tensor>
         bool scaleGradByFreq = false, bool sparse = false)
     {
         ArgumentNullException.ThrowIfNull(embeddings);
-        using Tensor table = tensor(embeddings, float32);
+        using Tensor copy = TensorMemory.Copy(embeddings, float32), table = copy.to(get_default_device());
         return FromPretrained(table, freeze, paddingIdx, maxNorm, normType, scaleGradByFreq, sparse);
     }
 
@@ -162,7 +162,7 @@ public partial class Embedding : nn.Module<Tensor, Tensor>
         bool scaleGradByFreq = false, bool sparse = false)
     {
         ArgumentNullException.ThrowIfNull(embeddings);
-        using Tensor table = tensor(embeddings, float64);
+        using Tensor copy = TensorMemory.Copy(embeddings, float64), table = copy.to(get_default_device());
         return FromPretrained(table, freeze, paddingIdx, maxNorm, normType, scaleGradByFreq, sparse);
     }
 

@@ -121,7 +121,7 @@ public partial class EmbeddingBag
     private unsafe void ThroughLibtorch<T>(ReadOnlySpan<long> indices, ReadOnlySpan<long> starts, Span<T> destination) where T : unmanaged
     {
         using var grad = no_grad();
-        using Tensor input = TensorMemory.Copy(indices), offsets = TensorMemory.Copy(starts);
+        using Tensor input = TensorMemory.Copy(indices, int64), offsets = TensorMemory.Copy(starts, int64);
         using Tensor output = LookUp(input, offsets, null, Options with { IncludeLastOffset = false });
         long bytes = (long)destination.Length * sizeof(T);
         fixed (T* target = destination) Buffer.MemoryCopy(TensorMemory.Address<byte>(output), target, bytes, bytes);

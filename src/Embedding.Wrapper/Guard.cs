@@ -118,4 +118,14 @@ internal static class Guard
             return null; // the input is sparse, named, on the meta device or too large: the fault is not an index
         }
     }
+
+    /// <summary>Whether two tensors have the same size in each dimension.</summary>
+    public static bool SameShape(Tensor a, Tensor b)
+    {
+        int dims = (int)a.dim();
+        if (b.dim() != dims) return false;
+        for (int i = 0; i < dims; i++)
+            if (a.size(i) != b.size(i)) return false;
+        return true;
+    }
 }

@@ -140,6 +140,32 @@ public class DerivedLayerTests
         Assert.Equal(["weight", "scale"], layer.named_parameters().Select(each => each.name));
     }
 
+    private sealed class LanguageModel : Embedding
+    {
+        public Linear Decoder = nn.Linear(3, 4, hasBias: false);
+
+        public LanguageModel() : base(4, 3)
+        {
+            Decoder.weight = Weight;
+            RegisterComponents();
+        }
+    }
+
+    [Fact]
+    public void ALinearLayerInAFieldKeepsTheWeightThatItSharesWithTheLayer()
+    {
+        using var model = new LanguageModel();
+        Action<LanguageModel>[] moves = [it => it.to(float64), it => it.to(CPU, bfloat16), it => it.to(float32), it => it.to(float32)];
+        Assert.All(moves, move =>
+        {
+            move(model);
+            Assert.Same(model.Weight, model.Decoder.weight);
+            Assert.Single(model.parameters());
+            using Tensor loss = model.Decoder.call(model.call(Indices(1))).sum();
+            loss.backward();
+        });
+    }
+
     private sealed class Doubled : Embedding
     {
         public Doubled() : base(4, 3)

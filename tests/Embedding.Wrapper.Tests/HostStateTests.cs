@@ -162,6 +162,12 @@ public class HostStateTests
             layer.to(float64);
             using Tensor converted = layer.Lookup(1);
             Assert.Equal((float64, DeviceType.CPU), (converted.dtype, converted.device_type));
+            foreach (EmbeddingBagMode mode in Enum.GetValues<EmbeddingBagMode>())
+            {
+                using var bag = new EmbeddingBag(4, 3, scaleGradByFreq: mode != EmbeddingBagMode.Max, mode: mode, device: CPU);
+                using Tensor two = index.unsqueeze(0), bags = bag.forward(two), sum = bags.sum();
+                sum.backward();
+            }
         }
         finally
         {
@@ -183,6 +189,13 @@ public class HostStateTests
             loss.backward();
             adagrad.step();
             adagrad.step();
+            using var sgd = new Optim.SGD(layer.parameters(), 1e-9, momentum: 0.5);
+            sgd.step();
+            using var stream = new MemoryStream();
+            using (var writer = new BinaryWriter(stream, System.Text.Encoding.UTF8, leaveOpen: true)) sgd.save_state_dict(writer);
+            stream.Position = 0;
+            sgd.load_state_dict(new BinaryReader(stream)); // a sparse buffer
+            sgd.step();
         }
         finally
         {

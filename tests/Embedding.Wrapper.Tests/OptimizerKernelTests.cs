@@ -67,6 +67,7 @@ public class OptimizerKernelTests
             {
                 "-noColor", "-method", $"*.{nameof(ATableOfAnotherLayoutGetsTheSameBits)}",
                 "-method", $"*.{nameof(SgdTests.TheRowKernelGivesTheBitsOfLibtorchsAddition)}",
+                "-method", $"*.{nameof(OptimizerOddGradientTests.SingleNumbersAreRoundedAsLibtorchRoundsThem)}",
             },
             Environment = { ["ATEN_CPU_CAPABILITY"] = "avx2" },
             RedirectStandardOutput = true,
@@ -75,7 +76,7 @@ public class OptimizerKernelTests
         string output = child.StandardOutput.ReadToEnd();
         child.WaitForExit();
         Assert.True(child.ExitCode == 0, output);
-        Assert.Contains("Total: 9,", output);
+        Assert.Contains("Total: 11,", output);
     }
 
     private static void TrainAll(Kind kind, Tensor memory, Tensor gradient)

@@ -3,6 +3,7 @@ using TorchSharp.Modules;
 using static EmbeddingWrapper.Tests.OptimizerTests;
 using static EmbeddingWrapper.Tests.Shared;
 using Adagrad = EmbeddingWrapper.Optim.Adagrad;
+using SGD = EmbeddingWrapper.Optim.SGD;
 
 namespace EmbeddingWrapper.Tests;
 
@@ -200,19 +201,96 @@ public class OptimizerStateTests
     }
 
     [Fact]
-    public void StateMovesBetweenDevices()
+    public void StateDoesNotMoveToTheMetaDevice()
     {
         using Embedding embedding = Trainable();
-        using var adam = new SparseAdam(embedding.parameters());
-        using var adagrad = new Adagrad(embedding.parameters());
+        using var optimizer = new SparseAdam(embedding.parameters());
         Backward(embedding, 1);
-        adam.step();
-        var moments = (SparseAdam.State)adam.state_dict().State[0];
-        var sums = (Adagrad.State)adagrad.state_dict().State[0];
+        optimizer.step();
+        SparseAdam.State state = optimizer.StateOf(embedding.Weight);
+        byte[] before = Bits(state.exp_avg);
 
-        moments.to(META); // the one device besides the CPU that every machine has
-        sums.to(META);
+        var error = Assert.Throws<InvalidOperationException>(() => state.to(META));
 
-        Assert.All([moments.exp_avg, moments.exp_avg_sq, sums.sum], moved => Assert.Equal(DeviceType.META, moved.device_type));
+        Assert.Equal("The state cannot move to the meta device: its numbers would be lost.", error.Message);
+        Assert.Equal(before, Bits(state.exp_avg));
+        state.to(CPU);
+        Assert.Equal(before, Bits(state.exp_avg));
+    }
+
+    [Fact]
+    public void StateOnTheMetaDeviceIsNeitherSavedNorCompared()
+    {
+        using var layer = new Embedding(4, 3, device: META);
+        using var optimizer = new Adagrad(layer.parameters());
+        Adagrad.State state = optimizer.StateOf(layer.Weight);
+        state.to(META);
+        using var writer = new BinaryWriter(new MemoryStream());
+        Assert.Contains("meta tensor", Assert.Throws<InvalidOperationException>(() => optimizer.save_state_dict(writer)).Message);
+        Assert.False(state.ApproximatelyEquals(state));
+    }
+
+    [Theory]
+    [InlineData(Kind.SparseAdam)]
+    [InlineData(Kind.Adagrad)]
+    [InlineData(Kind.SGD)]
+    public void AStateOfGroupsOfOtherSizesIsRefused(Kind kind)
+    {
+        using OptimizerHelper from = MakeGroups(kind, 1, 2), to = MakeGroups(kind, 2, 1);
+        from.ParamGroups.First().LearningRate = 0.5;
+
+        var error = Assert.Throws<ArgumentException>(() => to.load_state_dict(from.state_dict()));
+
+        Assert.EndsWith("size of optimizer's group: group 0 has 1 parameters there, and 2 here.", error.Message);
+        Assert.NotEqual(0.5, to.ParamGroups.First().LearningRate);
+
+        static OptimizerHelper MakeGroups(Kind kind, params int[] sizes)
+        {
+            Parameter[][] parameters = [.. sizes.Select(size => Enumerable.Range(0, size).Select(_ => new Parameter(ones(2, 2))).ToArray())];
+            return kind switch
+            {
+                Kind.SparseAdam => new SparseAdam(parameters.Select(each => new SparseAdam.ParamGroup(each))),
+                Kind.Adagrad => new Adagrad(parameters.Select(each => new Adagrad.ParamGroup(each))),
+                _ => new SGD(parameters.Select(each => new SGD.ParamGroup(each)), 0.1),
+            };
+        }
+    }
+
+    [Fact]
+    public void AParameterThatGetsTheHandleOfADisposedOneHasNoState()
+    {
+        Parameter[] disposed = [.. Enumerable.Range(0, 3000).Select(_ => new Parameter(ones(2, 2)))];
+        using var optimizer = new SparseAdam(disposed);
+        HashSet<nint> handles = [.. disposed.Select(each => each.Handle)];
+        Array.ForEach(disposed, each => each.Dispose());
+        List<Parameter> made = [];
+        do
+        {
+            made.Add(new Parameter(ones(2, 2)));
+            if (made.Count > 10_000) Assert.Skip("no handle was used again");
+        }
+        while (!handles.Contains(made[^1].Handle));
+        Assert.Throws<ArgumentException>(() => optimizer.StateOf(made[^1]));
+    }
+
+    [Theory]
+    [InlineData(Kind.SparseAdam)]
+    [InlineData(Kind.Adagrad)]
+    [InlineData(Kind.SGD)]
+    public void ParametersThatACallerHasPutIntoAGroupAreNamed(Kind kind)
+    {
+        using OptimizerHelper optimizer = Make(kind, [new Parameter(ones(2))]);
+        var group = (TorchSharp.Modules.ParamGroup)optimizer.ParamGroups.Single();
+        using var writer = new BinaryWriter(new MemoryStream());
+        group.Parameters = [group.Parameters.Single(), new Parameter(ones(2)) { grad = ones(2) }];
+        foreach (Action use in new Action[] { () => optimizer.state_dict(), () => Save(optimizer, writer) })
+            Assert.Contains("Nothing is kept for parameter 1 of group 0", Assert.Throws<InvalidOperationException>(use).Message);
+
+        group.Parameters = [group.Parameters.First(), null!];
+        foreach (Action use in new Action[] { () => optimizer.step(), optimizer.zero_grad, () => Save(optimizer, writer) })
+            Assert.Contains("arameter 1 ", Assert.Throws<InvalidOperationException>(use).Message);
+        Assert.Throws<ArgumentNullException>(() => Save(optimizer, null!));
+
+        static void Save(OptimizerHelper optimizer, BinaryWriter writer) => ((SparseOptimizer)optimizer).save_state_dict(writer);
     }
 }

@@ -95,6 +95,14 @@ def together():
                 *table(counting(4, 2, first), "a", sparse=True), *backward([1, 2, 1], round_values(rng, (3, 2), first), "a"),
                 *table(counting(4, 2, second), "b"), *backward([3, 0], round_values(rng, (2, 2), second), "b"),
                 *clipped("a.weight", "b.weight", max_norm=0.7, norm_type=norm_type)])
+    # Their norms differ by so much that the order of the sum shows in its last bit.
+    for first, norm_type, draw in itertools.product(("float32", "float64"), (1.0, 3.0), range(4)):
+        name = f"{first} in turn with the other full dtype, norm_type={norm_type}, draw {draw}"
+        rng, steps, names = seeded(name), [], "abcdef"
+        for at, module in enumerate(names):
+            dtype = first if at % 2 == 0 else {"float32": "float64", "float64": "float32"}[first]
+            steps += hand_made(module, [[rng.randrange(1, 1 << 20) / 1000.0 ** (at % 3 + 1)]], dtype)
+        yield Scenario(name, "C2", [*steps, *clipped(*[f"{module}.weight" for module in names], norm_type=norm_type)])
 
 
 def documented():

@@ -4,7 +4,7 @@ import functools
 import itertools
 
 import training
-from cases import told
+from cases import tensor, told
 from steps import Scenario, do
 from training import backward, dense, drawn_batches, optimizer, state, stepped, table, trained
 from values import ALL_FLOATS, counting, ones, seeded, sparse, ugly, value
@@ -67,8 +67,44 @@ def saved():
             *backward(*drawn_batches(rng, 3, 5, (2,))[0], "b"), *stepped(KIND, "a.weight", "b.weight", optimizer="p")])
 
 
+def saved_in_another_order():
+    """A buffer in column order goes through a file as it is. What libtorch adds to it later may have other rounding errors."""
+    for dtype, is_sparse, options in itertools.product(
+            ("float32", "bfloat16", "float16"), (True, False), ({"momentum": 0.9}, {"momentum": 0.5, "nesterov": True})):
+        if is_sparse and dtype != "float32":
+            continue  # PyTorch cannot add such sparse tensors
+        name = f"{'sparse' if is_sparse else 'dense'} {dtype}: a buffer in column order through a file{told(options)}"
+        rng = seeded(name)
+        first, *rest = drawn_batches(rng, 5, 8, (4, 4, 3), dtype)
+        yield Scenario(name, "S35 S36 S37", [
+            *table(ugly(rng, (5, 8), dtype), layout=None if is_sparse else "transposed", sparse=is_sparse),
+            optimizer(KIND, {"lr": 0.1, **options}), *backward(first[0], first[1], layout="transposed"), *stepped(KIND),
+            do.own_sgd("p", ["m.weight"], lr=7.0), do.save_load("o", "p"), *state(KIND, "p"),
+            *[step for batch in rest for step in (
+                do.zero_grad("p"), *backward(*batch), *stepped(KIND, optimizer="p"))]])
+
+
 def given_gradients():
     """Gradients that were set by hand."""
+    places = value("int64", [[0, 0, 1, 3, 3], [0, 1, 1, 0, 1]])
+    for coalesced, options in itertools.product((True, False), ({}, {"momentum": 0.5})):
+        name = f"a sparse gradient of single numbers{', coalesced' if coalesced else ''}{told(options)}"
+        rng = seeded(name)
+        yield Scenario(name, "S18 S22", [
+            *table(ugly(rng, (4, 2))), optimizer(KIND, {"lr": 0.8154402615622098, **options}),
+            do.tensor("g", sparse(places, ugly(rng, (5,)), [4, 2], coalesced)), do.set_grad("m.weight", "g"), *stepped(KIND),
+            *stepped(KIND)])
+    for dtype, momentum in itertools.product(ALL_FLOATS, (0.9, 0.3)):
+        options = {"lr": 0.1, "momentum": momentum, "nesterov": True}
+        name = f"dense {dtype}: a gradient with gaps between its elements{told(options)}"
+        rng = seeded(name)
+        yield Scenario(name, "S8 S15", [
+            *table(ugly(rng, (4, 8), dtype)), optimizer(KIND, options),
+            *[step for _ in range(3) for step in (
+                tensor("g", ugly(rng, (4, 8), dtype), "strided"), do.set_grad("m.weight", "g"), *stepped(KIND))]])
+    yield Scenario("a learning rate that float32 does not hold, sparse", "S4 S18", [
+        *table(ones([3, 2]), sparse=True), optimizer(KIND, {"lr": 1e39}), *backward([1], ones([1, 2])), do.step("o", raises=True),
+        do.show("m.weight")])
     rng = seeded("given")
     values, index = ugly(rng, (3, 2)), value("int64", [[2, 0, 2]])
     for options, coalesced in itertools.product(({}, {"momentum": 0.5}), (False, True)):
@@ -148,6 +184,7 @@ def scenarios():
     yield from one_number()
     yield from unusual_numbers()
     yield from saved()
+    yield from saved_in_another_order()
     yield from given_gradients()
     yield from refused_options()
     yield from refused_gradients()

@@ -1,4 +1,5 @@
 using System.Collections.ObjectModel;
+using System.Runtime.InteropServices;
 using EmbeddingWrapper.Native;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -239,8 +240,8 @@ public sealed partial class WordVectors : IDisposable
         {
             table = _words.Count == 0
                 ? zeros(rows.Length, _vectors.size(1), float32, device)
-                : _vectors.index_select(0, tensor(rows, device: device));
-            table.index_fill_(0, tensor(without.ToArray(), device: device), zero);
+                : _vectors.index_select(0, TensorMemory.Copy<long>(rows, int64).to(device));
+            table.index_fill_(0, TensorMemory.Copy<long>(CollectionsMarshal.AsSpan(without), int64).to(device), zero);
         }
         Embedding layer = Embedding.FromPretrained(table, freeze, paddingIdx, sparse: sparse);
         missing = absent;

@@ -65,8 +65,8 @@ internal static class WordVectorsContainer
 
     public static void Write(string path, IReadOnlyCollection<string> words, Tensor vectors)
     {
-        using Tensor lengths = tensor(words.Select(word => (long)Encoding.UTF8.GetByteCount(word)).ToArray(), device: CPU);
-        using Tensor text = tensor(Encoding.UTF8.GetBytes(string.Concat(words)), device: CPU);
+        using Tensor lengths = TensorMemory.Copy<long>([.. words.Select(word => (long)Encoding.UTF8.GetByteCount(word))], int64);
+        using Tensor text = TensorMemory.Copy<byte>(Encoding.UTF8.GetBytes(string.Concat(words)), uint8);
         SafeTensorsFile.Save(path, new Dictionary<string, Tensor> { [Vectors] = vectors, [Words] = text, [Lengths] = lengths });
     }
 

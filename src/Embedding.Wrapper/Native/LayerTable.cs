@@ -118,50 +118,76 @@ internal sealed partial class LayerTable(nn.Module layer, NativeEmbedding native
     }
 
     /// <summary>Converts the parameter and its gradient in place; <paramref name="convertOthers"/> is TorchSharp's own way.</summary>
+    /// <remarks>
+    /// The table comes first: a submodule that shares the parameter then finds it converted, and keeps it. If the others cannot be converted,
+    /// the table gets its old memory back.
+    /// </remarks>
     public void Convert(ScalarType? dtype, Device? device, bool non_blocking, Action convertOthers)
     {
         ThrowIfDisposed();
+        using ReadGate.Reading life = Gate.Enter();
+        Tensor weight = Native.Weight;
+        List<(Tensor Of, Tensor Old, Tensor New)> data = [];
         try
         {
-            using ReadGate.Reading life = Gate.Enter();
-            Tensor weight = Native.Weight;
             using Tensor? grad = weight.grad;
-            using Tensor? newWeight = Converted(weight), newGrad = grad is null ? null : Converted(grad);
-            ConvertOtherParameters();
-            Native.Gate.Change(() =>
+            Prepare(weight);
+            if (grad is not null) Prepare(grad);
+            Change(SetNew);
+            try
             {
-                lock (Native) // Restore registers too
-                {
-                    if (newWeight is not null) SetData(weight, newWeight);
-                    if (newGrad is not null) SetData(grad!, newGrad);
-                    register(Native.Parameter);
-                }
-            });
+                ConvertOtherParameters();
+            }
+            catch
+            {
+                Change(() => data.ForEach(each => TorchScript.SetData(each.Of, each.Old)));
+                throw;
+            }
         }
         catch (ExternalException error)
         {
             throw NativeErrors.Translate(error);
         }
+        finally
+        {
+            foreach ((_, Tensor old, Tensor converted) in data)
+            {
+                old.Dispose();
+                converted.Dispose();
+            }
+        }
 
-        Tensor? Converted(Tensor tensor)
+        void Prepare(Tensor tensor)
         {
             using ReadGate.Reading memory = Native.Gate.Enter();
             ScalarType target = tensor.is_floating_point() || tensor.is_complex() ? dtype ?? tensor.dtype : tensor.dtype;
-            using Tensor old = tensor.detach();
+            Tensor old = tensor.detach();
+            data.Add((tensor, old, old));
             if (device is { type: DeviceType.META } && !old.is_meta)
                 throw new InvalidOperationException("The layer cannot move to the meta device: its numbers would be lost.");
-            Tensor converted = old.to(target, device ?? old.device, non_blocking: non_blocking);
-            if (converted.dtype != old.dtype || converted.device.ToString() != old.device.ToString()) return converted;
-            converted.Dispose();
-            return null;
+            data[^1] = (tensor, old, old.to(target, device ?? old.device, non_blocking: non_blocking));
         }
 
-        void SetData(Tensor tensor, Tensor converted)
+        void Change(Action change) => Native.Gate.Change(() =>
         {
-            using var mode = no_grad();
-            using Tensor now = tensor.detach();
-            converted.copy_(now); // again: a step on another thread may have written since
-            TorchScript.SetData(tensor, converted);
+            lock (Native) // Restore registers too
+            {
+                using var mode = no_grad();
+                change();
+                Native.RestoreParameter(register);
+                register(Native.Parameter);
+            }
+        });
+
+        void SetNew()
+        {
+            foreach ((Tensor tensor, _, Tensor converted) in data)
+            {
+                using Tensor now = tensor.detach();
+                if (converted.dtype == now.dtype && converted.device.ToString() == now.device.ToString()) continue;
+                converted.copy_(now); // again: a step on another thread may have written since
+                TorchScript.SetData(tensor, converted);
+            }
         }
 
         void ConvertOtherParameters() // of a derived class, in their order

@@ -172,12 +172,12 @@ internal static class NativeBag
     private static Tensor Divided(Bags bags, Tensor bagSize, Tensor weight, EmbeddingBagMode mode)
     {
         Tensor indices = bags.Indices.to(int64);
-        Tensor factor = bags.PerSampleWeights?.to(float64) ?? ones(indices.shape, float64);
+        Tensor factor = bags.PerSampleWeights?.to(float64) ?? ones(indices.shape, float64, indices.device);
         factor = factor.div(indices.bincount(null).index_select(0, indices));
         if (mode == EmbeddingBagMode.Mean)
         {
             using Scalar end = indices.size(0), one = 1L;
-            Tensor bagOf = bucketize(arange(end, int64), bags.Offsets.to(int64).contiguous(), right: true).sub_(one);
+            Tensor bagOf = bucketize(arange(end, int64, indices.device), bags.Offsets.to(int64).contiguous(), right: true).sub_(one);
             factor = factor.div(bagSize.to(int64).index_select(0, bagOf));
         }
         return factor.to(weight.dtype);

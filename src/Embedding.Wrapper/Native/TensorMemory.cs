@@ -7,15 +7,24 @@ namespace EmbeddingWrapper.Native;
 /// <summary>The memory of tensors on the CPU.</summary>
 internal static unsafe class TensorMemory
 {
-    /// <summary>A new tensor of numbers, <c>[n]</c>, int64, on the CPU.</summary>
+    /// <summary>A new tensor of numbers, <c>[n]</c>, on the CPU.</summary>
     /// <remarks>
     /// <c>torch.tensor</c> shares the array. TorchSharp 0.107 takes a lock when libtorch frees such a tensor, inside a call from native
     /// code, so the process ends if the thread is interrupted there.
     /// </remarks>
-    public static Tensor Copy(ReadOnlySpan<long> numbers)
+    public static Tensor Copy<T>(ReadOnlySpan<T> numbers, ScalarType dtype) where T : unmanaged
     {
-        Tensor copy = empty(numbers.Length, int64, CPU);
-        numbers.CopyTo(new Span<long>(Address<long>(copy), numbers.Length));
+        Tensor copy = empty(numbers.Length, dtype, CPU);
+        numbers.CopyTo(new Span<T>(Address<T>(copy), numbers.Length));
+        return copy;
+    }
+
+    /// <summary>A new tensor of numbers, <c>[rows, columns]</c>, on the CPU.</summary>
+    public static Tensor Copy<T>(T[,] numbers, ScalarType dtype) where T : unmanaged
+    {
+        Tensor copy = empty(numbers.GetLength(0), numbers.GetLength(1), dtype, CPU);
+        long bytes = numbers.LongLength * sizeof(T);
+        fixed (T* from = numbers) Buffer.MemoryCopy(from, Address<T>(copy), bytes, bytes);
         return copy;
     }
 
@@ -29,6 +38,21 @@ internal static unsafe class TensorMemory
         nint address = THSTensor_data(tensor.Handle);
         if (address == 0) CheckForErrors();
         return (T*)address;
+    }
+
+    /// <summary>Whether the parts of memory between the first and the last element of two tensors overlap. Both are dense.</summary>
+    public static bool MayOverlap(Tensor a, Tensor b)
+    {
+        if (a.device_type != DeviceType.CPU || b.device_type != DeviceType.CPU) return false;
+        byte* first = Address<byte>(a), second = Address<byte>(b);
+        return first < second + Extent(b) && second < first + Extent(a);
+
+        static long Extent(Tensor tensor)
+        {
+            long elements = 1;
+            for (int i = 0; i < tensor.dim(); i++) elements += (tensor.size(i) - 1) * tensor.stride(i);
+            return elements * tensor.ElementSize;
+        }
     }
 
     /// <summary>

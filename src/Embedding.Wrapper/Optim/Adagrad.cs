@@ -103,7 +103,7 @@ public sealed class Adagrad : SparseOptimizer
         if (sparse.IsEmpty) return Count;
 
         Tensor table = parameter.detach(); // keeps the memory of the rows if another thread converts or disposes the layer
-        if (sparse.IsOfRows(table, sum))
+        if (Math.Abs(rate) <= float.MaxValue && sparse.IsOfRows(table, sum)) // libtorch refuses a factor that is too large
         {
             return () =>
             {
@@ -112,9 +112,9 @@ public sealed class Adagrad : SparseOptimizer
             };
         }
 
-        // PyTorch's own sequences of operations, here and below.
+        // PyTorch's own sequences of operations, here and below. After to(dtype) the sum has another dtype, and rounds.
         Tensor squares = sparse.Values.pow(two);
-        Tensor change = sparse.Values.div(RowKernels.SqrtInPlace(sparse.MaskedValues(sum).add(squares, one)).add_(eps, one));
+        Tensor change = sparse.Values.div(RowKernels.SqrtInPlace(sparse.MaskedValues(sum).add(squares, one).to(sum.dtype)).add_(eps, one));
         return () =>
         {
             Count();
@@ -127,7 +127,7 @@ public sealed class Adagrad : SparseOptimizer
             using Scalar decay = options.weight_decay!.Value;
             Tensor gradient = options.maximize!.Value ? part.Gradient.neg() : part.Gradient;
             if (options.weight_decay != 0) gradient = gradient.add(parameter, alpha: decay);
-            Tensor squares = sum.addcmul(gradient, gradient, one);
+            Tensor squares = sum.addcmul(gradient, gradient, one).to(sum.dtype);
             return () =>
             {
                 Count();

@@ -78,7 +78,9 @@ public static class Gradients
                 if (!gradient.is_sparse) Guard.ThrowIfOverlapping(gradient);
             }
             Device device = gradients[0].device;
-            Tensor norms = stack([.. gradients.Select(gradient => TorchScript.Norm(gradient, normType).to(device))]);
+            // PyTorch sums the norms by device and dtype, and begins with the last pair. (Of three pairs or more it takes the order of a hash.)
+            IEnumerable<Tensor> inOrder = gradients.GroupBy(each => (each.device.ToString(), each.dtype)).Reverse().SelectMany(group => group);
+            Tensor norms = stack([.. inOrder.Select(gradient => TorchScript.Norm(gradient, normType).to(device))]);
             Tensor total = TorchScript.Norm(norms, normType);
             if (errorIfNonFinite && !total.isfinite().item<bool>()) throw NotFinite(normType);
 

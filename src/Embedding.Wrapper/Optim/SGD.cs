@@ -150,7 +150,7 @@ public sealed class SGD : SparseOptimizer, optim.IMomentum
         Action MoveBy(Tensor direction, Tensor? buffer, SparseGradient? entries = null)
         {
             Tensor table = parameter.detach(); // keeps the memory of the rows if another thread converts or disposes the layer
-            if (direction.is_sparse) entries ??= new(direction, negate: false, coalesce: false);
+            if (direction.is_sparse) entries ??= new(direction, negate: false, coalesce: false, "momentum buffer");
             return () =>
             {
                 state.Set(step, [buffer]);
@@ -164,7 +164,8 @@ public sealed class SGD : SparseOptimizer, optim.IMomentum
         {
             using Scalar factor = momentum;
             Tensor? scaled = buffer.dtype is ScalarType.Float16 or ScalarType.BFloat16 ? buffer.mul(factor) : null;
-            Tensor? own = !nesterov ? null : ReferenceEquals(gradient, part.Gradient) ? gradient.clone() : gradient;
+            ScalarType both = promote_types(gradient.dtype, buffer.dtype); // after to(dtype) the buffer has another dtype
+            Tensor? own = nesterov ? WithTheSameStrides(gradient, both) : null;
             return () =>
             {
                 using Scalar again = momentum;
@@ -177,6 +178,14 @@ public sealed class SGD : SparseOptimizer, optim.IMomentum
                 AddTo(parameter, own ?? buffer, rate);
             };
         }
+    }
+
+    /// <summary>A copy. libtorch rounds sums of half numbers in another way if there are gaps between the elements, so the copy has them too.</summary>
+    private static Tensor WithTheSameStrides(Tensor tensor, ScalarType dtype)
+    {
+        long[] strides = tensor.stride();
+        return strides.Contains(0) ? tensor.to(dtype, copy: true)
+            : empty_strided(tensor.shape, strides, dtype, tensor.device).copy_(tensor);
     }
 
     private static Tensor Sum(Tensor tensor, Tensor other, double factor)

@@ -122,7 +122,7 @@ public sealed class SparseAdam : SparseOptimizer, optim.IBetas
         using Scalar one = 1, two = 2;
         Tensor oldAvg = sparse.MaskedValues(expAvg), oldSq = sparse.MaskedValues(expAvgSq);
         Tensor avg = sparse.Values.sub(oldAvg).mul(c1), sq = sparse.Values.pow(two).sub_(oldSq).mul(c2);
-        Tensor denominator = RowKernels.SqrtInPlace(sq.add(oldSq, one)).add_(eps, one);
+        Tensor denominator = RowKernels.SqrtInPlace(sq.add(oldSq, one).to(sq.dtype)).add_(eps, one); // after to(dtype) oldSq has another dtype
         Tensor change = avg.add(oldAvg, one).div_(denominator).mul(minusStepSize);
         return () =>
         {

@@ -9,17 +9,15 @@ namespace EmbeddingWrapper.Optim;
 /// </summary>
 internal sealed class SparseGradient
 {
-    private readonly bool _sorted;
-
     /// <param name="gradient">The tensor as it is.</param>
     /// <param name="negate">Whether to change the signs.</param>
     /// <param name="coalesce">
     /// Whether to sum the entries of each row, which an update that is not linear needs. Without it the entries keep their order.
     /// </param>
+    /// <param name="what">What the tensor is, for messages.</param>
     /// <exception cref="InvalidOperationException">An index is outside the gradient's own size.</exception>
-    public SparseGradient(Tensor gradient, bool negate, bool coalesce)
+    public SparseGradient(Tensor gradient, bool negate, bool coalesce, string what = "gradient")
     {
-        _sorted = coalesce;
         if (coalesce)
         {
             (All, Indices, Values) = TorchScript.Coalesce(gradient, negate);
@@ -31,6 +29,13 @@ internal sealed class SparseGradient
         }
         if (IsEmpty || gradient.device_type != DeviceType.CPU) return;
 
+        // libtorch takes the stride of a single entry for the length of its row, and would write that much.
+        if (Values.size(0) == 1 && Values.stride(0) > Values.numel())
+        {
+            Values = empty(Values.shape, Values.dtype, Values.device).copy_(Values);
+            All = sparse_coo_tensor(Indices, Values, All.shape, device: CPU);
+        }
+
         // libtorch does not check the indices, here and in the operations that follow. It would write wherever they point.
         for (int dim = 0; dim < Indices.size(0); dim++)
         {
@@ -38,7 +43,7 @@ internal sealed class SparseGradient
             long size = gradient.size(dim);
             if (low >= 0 && high < size) continue;
             throw new InvalidOperationException(FormattableString.Invariant(
-                $"The gradient has an entry at index {(low < 0 ? low : high)} of dimension {dim}, of size {size}."));
+                $"The {what} has an entry at index {(low < 0 ? low : high)} of dimension {dim}, of size {size}."));
         }
     }
 
@@ -57,14 +62,32 @@ internal sealed class SparseGradient
     public Tensor MaskedValues(Tensor dense) => TorchScript.MaskedValues(dense, All);
 
     /// <summary>Adds <c>alpha * values</c> to a dense tensor at the places where the gradient has entries.</summary>
-    public void AddTo(Tensor dense, Tensor values, double alpha = 1) => TorchScript.AddSparse(dense, Indices, values, alpha);
+    public void AddTo(Tensor dense, Tensor values, double alpha = 1) =>
+        Change(dense, table => TorchScript.AddSparse(table, Indices, values, alpha));
 
     /// <summary>Adds <c>factor * entry</c> to the row of each entry, in their order where PyTorch keeps it: in contiguous memory.</summary>
     public void AddTo(Tensor dense, double factor)
     {
         if (IsEmpty) return;
-        if (IsOfRows(dense)) RowKernels.Add(this, dense, factor);
-        else AddTo(dense, Values, factor);
+        bool roundsTwice = Values.dim() == 1 && TorchScript.IsCoalesced(All); // libtorch adds such entries as numbers, not as rows
+        if (!roundsTwice && Math.Abs(factor) <= float.MaxValue && IsOfRows(dense)) RowKernels.Add(this, dense, factor);
+        else Change(dense, table =>
+        {
+            using Scalar alpha = factor;
+            table.add_(All, alpha);
+        });
+    }
+
+    /// <summary>
+    /// Changes a tensor, or a copy that then replaces its numbers: for entries of one number, libtorch 2.10 adds the place of a view in its
+    /// storage twice, and would write to other memory.
+    /// </summary>
+    private void Change(Tensor dense, Action<Tensor> change)
+    {
+        bool isView = Values.dim() == 1 && dense.storage_offset() != 0;
+        Tensor table = isView ? dense.clone() : dense;
+        change(table);
+        if (isView) dense.copy_(table);
     }
 
     /// <summary>
@@ -96,8 +119,7 @@ internal sealed class SparseGradient
         if (Indices.size(0) == 1 && Indices.is_contiguous())
         {
             long* indices = TensorMemory.Address<long>(Indices);
-            long count = Indices.size(1);
-            return _sorted ? (indices[0], indices[count - 1]) : RowKernels.Range(indices, count);
+            return RowKernels.Range(indices, Indices.size(1)); // they may be unsorted: a caller can change them after coalesce()
         }
         using Tensor row = Indices.select(0, dim), low = row.min(), high = row.max();
         return (low.item<long>(), high.item<long>());

@@ -1,4 +1,5 @@
-using TorchSharp.Modules;
+using System.Runtime.InteropServices;
+using EmbeddingWrapper.Native;
 
 namespace EmbeddingWrapper.Optim;
 
@@ -25,7 +26,18 @@ public abstract partial class SparseOptimizer
         AtomicFile.Write(location, file => save_state_dict(new BinaryWriter(file)));
     }
 
-    /// <summary>Loads what <see cref="save_state_dict"/> of the same type of optimizer has written.</summary>
+    /// <summary>Writes what <see cref="save_state_dict(string)"/> saves.</summary>
+    /// <param name="writer">The destination. It is not disposed.</param>
+    /// <exception cref="ArgumentNullException"><paramref name="writer"/> is null.</exception>
+    /// <exception cref="InvalidOperationException">An option is null, or libtorch cannot read a tensor of the state.</exception>
+    /// <exception cref="ObjectDisposedException">The optimizer, a parameter or the state of one is disposed.</exception>
+    public new void save_state_dict(BinaryWriter writer)
+    {
+        ArgumentNullException.ThrowIfNull(writer);
+        base.save_state_dict(writer);
+    }
+
+    /// <summary>Loads what <see cref="save_state_dict(string)"/> of the same type of optimizer has written.</summary>
     /// <param name="location">The path of the file.</param>
     /// <inheritdoc cref="load_state_dict(BinaryReader)"/>
     /// <exception cref="IOException">The file cannot be read.</exception>
@@ -40,7 +52,7 @@ public abstract partial class SparseOptimizer
     /// <summary>
     /// Loads what an optimizer of the same type has written, with as many groups and with parameters of the same shapes and dtypes.
     /// </summary>
-    /// <param name="reader">At the place where <see cref="OptimizerHelper.save_state_dict(BinaryWriter)"/> began to write.</param>
+    /// <param name="reader">At the place where <see cref="save_state_dict(BinaryWriter)"/> began to write.</param>
     /// <exception cref="ArgumentNullException">The argument is null.</exception>
     /// <exception cref="InvalidDataException">
     /// The data is damaged or cut, or was not written by the same type of optimizer with the same groups, shapes and dtypes. Nothing is
@@ -86,7 +98,14 @@ public abstract partial class SparseOptimizer
                     throw new InvalidOperationException(
                         "One record has no file of its own. Save and load the state of the whole optimizer.");
                 }
-                all();
+                try
+                {
+                    all();
+                }
+                catch (ExternalException error)
+                {
+                    throw NativeErrors.Translate(error);
+                }
                 StateDictionary records = state_dict();
                 _rest[stream] = records.Options.Count + records.State.Count;
             }

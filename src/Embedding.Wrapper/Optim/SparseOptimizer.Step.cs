@@ -55,12 +55,7 @@ public abstract partial class SparseOptimizer
             using ReadGate.Reading memory = EnterParameters();
             try
             {
-                foreach (List<Part> round in Plan())
-                {
-                    Action[] updates = [.. round.Select(Prepare)];
-                    foreach (Part part in round) MarkWritten(part);
-                    foreach (Action update in updates) update();
-                }
+                Run(Plan());
             }
             catch (ExternalException error)
             {
@@ -68,6 +63,35 @@ public abstract partial class SparseOptimizer
             }
         }
         return loss;
+    }
+
+    private void Run(List<List<Part>> rounds)
+    {
+        Action? undo = null;
+        if (rounds.Count > 1 || rounds[0].Any(MayFail)) Normally(() => undo = Undo([.. rounds.SelectMany(round => round)]));
+        try
+        {
+            foreach (List<Part> round in rounds)
+            {
+                Action[] updates = [];
+                Normally(() => updates = [.. round.Select(Prepare)]);
+                foreach (Part part in round) MarkWritten(part);
+                foreach (Action update in updates) update();
+            }
+        }
+        catch
+        {
+            undo?.Invoke();
+            throw;
+        }
+
+        // A state that is made in inference mode could not be updated outside it.
+        static void Normally(Action make)
+        {
+            using var normal = inference_mode(false);
+            using var grad = no_grad();
+            make();
+        }
 
         // Rows are written through raw memory, which autograd does not see. Here libtorch also refuses an inference tensor.
         void MarkWritten(Part part)
@@ -76,6 +100,28 @@ public abstract partial class SparseOptimizer
             TensorMemory.MarkWritten(part.Parameter);
             part.State.MarkWritten();
         }
+    }
+
+    /// <summary>Whether libtorch may refuse an update after others have changed something.</summary>
+    private static bool MayFail(Part part) =>
+        part.Options.HasLargeNumber() || (part.Sparse is null && TensorMemory.MayOverlap(part.Parameter, part.Gradient));
+
+    /// <summary>Copies what a step changes. Few steps need it.</summary>
+    /// <returns>Copies it back.</returns>
+    private static Action Undo(Part[] parts)
+    {
+        var states = new StagedState();
+        List<(Parameter Of, Tensor Copy)> weights = [];
+        foreach (Part part in parts.DistinctBy(part => part.State))
+        {
+            states.Add(part.State, part.State.StepCount(), [.. part.State.RequireTensors().Select(tensor => tensor?.clone())]);
+            weights.Add((part.Parameter, part.Parameter.clone()));
+        }
+        return () =>
+        {
+            foreach ((Parameter parameter, Tensor copy) in weights) parameter.copy_(copy);
+            states.TakeOver();
+        };
     }
 
     private static Tensor? Evaluate(Func<Tensor>? closure)
@@ -103,11 +149,10 @@ public abstract partial class SparseOptimizer
             }
             foreach ((int index, Parameter parameter) in group.Parameters.Index())
             {
+                if (parameter is null) throw new InvalidOperationException($"{Place()} is null.");
                 if (parameter.IsInvalid) throw Guard.Disposed(Place());
                 if (parameter.grad is not { } gradient) continue;
-                if (!_state.TryGetValue(parameter.Handle, out OptimizerState? kept))
-                    throw new InvalidOperationException($"Nothing is kept for {Place()}: it was not there when the group was added.");
-                var state = (SparseOptimizerState)kept;
+                SparseOptimizerState state = Kept(parameter) ?? throw NothingKept(Place());
                 Check(options, parameter, gradient);
                 if (gradient.dtype != parameter.dtype || !Fits(gradient, parameter)) throw Unfit("gradient", gradient, parameter, Place());
                 foreach (Tensor? tensor in state.RequireTensors())
@@ -122,8 +167,16 @@ public abstract partial class SparseOptimizer
         return rounds;
     }
 
+    /// <summary>What is kept for a parameter, or null. A new parameter may have the handle of one that is disposed.</summary>
+    private SparseOptimizerState? Kept(Parameter parameter) =>
+        _state.TryGetValue(parameter.Handle, out OptimizerState? state) && ((SparseOptimizerState)state).IsOf(parameter)
+            ? (SparseOptimizerState)state : null;
+
+    private static InvalidOperationException NothingKept(string place) =>
+        new($"Nothing is kept for {place}: it was not there when the group was added.");
+
     private static bool Fits(Tensor tensor, Parameter parameter) =>
-        SparseOptimizerState.SameShape(tensor, parameter)
+        Guard.SameShape(tensor, parameter)
         && tensor.device_type == parameter.device_type && tensor.device_index == parameter.device_index;
 
     private static InvalidOperationException Unfit(string what, Tensor tensor, Parameter parameter, string place)

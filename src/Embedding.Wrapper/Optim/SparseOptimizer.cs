@@ -74,7 +74,7 @@ public abstract partial class SparseOptimizer : OptimizerHelper
 
     /// <summary>Keeps other threads from converting or disposing the parameters.</summary>
     private ReadGate.Reading EnterParameters() => ReadGate.EnterAll(
-        _parameter_groups.SelectMany(group => group.Parameters ?? []).Where(parameter => !parameter.IsInvalid));
+        _parameter_groups.SelectMany(group => group.Parameters ?? []).Where(parameter => parameter is { IsInvalid: false }));
 
     /// <summary>The state of each parameter and the options of each group. They are the optimizer's own records, not copies.</summary>
     /// <returns>The records. The optimizer disposes them.</returns>
@@ -85,6 +85,9 @@ public abstract partial class SparseOptimizer : OptimizerHelper
         {
             using ReadGate.Reading memory = EnterParameters(); // TorchSharp reads their handles
             AliveParameters();
+            foreach ((int place, ParamGroup group) in _parameter_groups.Index())
+                foreach ((int index, Parameter parameter) in group.Parameters.Index())
+                    if (Kept(parameter) is null) throw NothingKept($"parameter {index} of group {place}");
             return base.state_dict();
         }
     }
@@ -109,6 +112,12 @@ public abstract partial class SparseOptimizer : OptimizerHelper
             throw new ArgumentException("Invalid optimizer state -- different number of parameter groups.");
         if (state_dict.State.Count != own.State.Count)
             throw new ArgumentException("Invalid optimizer state -- different number of states.");
+        foreach ((int group, (List<int> to, List<int> from)) in own.StateIndexRef.Zip(state_dict.StateIndexRef).Index())
+        {
+            if (to.Count == from.Count) continue;
+            throw new ArgumentException("loaded state dict contains a parameter group that doesn't match the size of optimizer's group: "
+                + $"group {group} has {from.Count} parameters there, and {to.Count} here.");
+        }
         using var copies = new StagedState();
         foreach ((OptimizerState to, OptimizerState from) in own.State.Zip(state_dict.State))
         {
@@ -146,8 +155,7 @@ public abstract partial class SparseOptimizer : OptimizerHelper
             Guard.ThrowIfNullOrDisposed(parameter);
             using ReadGate.Reading memory = ReadGate.Of(parameter).Enter();
             Guard.ThrowIfNullOrDisposed(parameter);
-            return _state.TryGetValue(parameter.Handle, out OptimizerState? state) ? (SparseOptimizerState)state
-                : throw new ArgumentException("The parameter is in no group of this optimizer.", nameof(parameter));
+            return Kept(parameter) ?? throw new ArgumentException("The parameter is in no group of this optimizer.", nameof(parameter));
         }
     }
 
@@ -268,6 +276,9 @@ public abstract partial class SparseOptimizer : OptimizerHelper
     private static void ThrowIfAnyIsDisposed(Parameter[] parameters)
     {
         foreach ((int index, Parameter parameter) in parameters.Index())
+        {
+            if (parameter is null) throw new InvalidOperationException($"Parameter {index} is null.");
             if (parameter.IsInvalid) throw Guard.Disposed($"parameter {index}");
+        }
     }
 }

@@ -92,7 +92,7 @@ public abstract class SparseOptimizerState : OptimizerState, IDisposable
 
         void Check()
         {
-            if ((!value.is_sparse || allowSparse) && value.is_complex() == _of.is_complex() && SameShape(value, _of)) return;
+            if ((!value.is_sparse || allowSparse) && value.is_complex() == _of.is_complex() && Guard.SameShape(value, _of)) return;
             string shape = string.Join(", ", _of.shape);
             string what = allowSparse ? "has" : "is dense and real and has";
             string given = $"{(value.is_sparse ? "sparse " : "")}{value.dtype} [{string.Join(", ", value.shape)}]";
@@ -122,6 +122,9 @@ public abstract class SparseOptimizerState : OptimizerState, IDisposable
 
     /// <summary>The parameter.</summary>
     private protected Parameter Of() => _of;
+
+    /// <summary>Whether this is the state of a parameter.</summary>
+    internal bool IsOf(Parameter parameter) => ReferenceEquals(_of, parameter);
 
     /// <summary>Reads the dtype, shape and device of the parameter. Another thread may change them after the call.</summary>
     /// <exception cref="ObjectDisposedException">The parameter is disposed.</exception>
@@ -169,10 +172,16 @@ public abstract class SparseOptimizerState : OptimizerState, IDisposable
     /// <summary>Moves the tensors to a device.</summary>
     /// <param name="device">The destination.</param>
     /// <exception cref="ArgumentNullException"><paramref name="device"/> is null.</exception>
+    /// <exception cref="InvalidOperationException">It is the meta device, and the tensors have numbers.</exception>
     public override void to(Device device)
     {
         ArgumentNullException.ThrowIfNull(device);
-        lock (_stepLock) Set(_step, Make(() => [.. RequireTensors().Select(tensor => tensor?.to(device, copy: true))]));
+        lock (_stepLock)
+        {
+            if (device.type == DeviceType.META && RequireTensors().Any(tensor => tensor is { is_meta: false }))
+                throw new InvalidOperationException("The state cannot move to the meta device: its numbers would be lost.");
+            Set(_step, Make(() => [.. RequireTensors().Select(tensor => tensor?.to(device, copy: true))]));
+        }
     }
 
     /// <summary>Copies the state of another optimizer, converted to the dtype and device of this parameter. Nothing is shared.</summary>
@@ -224,7 +233,8 @@ public abstract class SparseOptimizerState : OptimizerState, IDisposable
 
         static bool AreClose(Tensor? a, Tensor? b) =>
             a is null || b is null ? a is null && b is null
-            : a.dtype == b.dtype && a.is_sparse == b.is_sparse && SameShape(a, b) && (a.is_sparse ? AreSparseClose(a, b) : a.allclose(b));
+            : a.dtype == b.dtype && a.is_sparse == b.is_sparse && a.device_type == b.device_type && !a.is_meta && Guard.SameShape(a, b)
+                && (a.is_sparse ? AreSparseClose(a, b) : a.allclose(b));
 
         static bool AreSparseClose(Tensor a, Tensor b)
         {
@@ -250,16 +260,6 @@ public abstract class SparseOptimizerState : OptimizerState, IDisposable
         ArgumentNullException.ThrowIfNull(record, argument);
         return record.GetType().DeclaringType == optimizer ? record
             : throw new ArgumentException($"A record of {optimizer.Name} is needed, and this is {record.GetType()}.", argument);
-    }
-
-    /// <summary>Whether two tensors have the same size in each dimension.</summary>
-    internal static bool SameShape(Tensor a, Tensor b)
-    {
-        int dims = (int)a.dim();
-        if (b.dim() != dims) return false;
-        for (int i = 0; i < dims; i++)
-            if (a.size(i) != b.size(i)) return false;
-        return true;
     }
 
     private Tensor? CopyOf(Tensor? source) => source?.to(_of.dtype, _of.device, copy: true).detach();

@@ -14,15 +14,18 @@ namespace EmbeddingWrapper.Optim;
 /// </summary>
 internal static class StateFile
 {
-    private const int Version = 1, LargestPiece = 1 << 20;
+    private const int Version = 2, LargestPiece = 1 << 20;
     private const byte None = 0, Dense = 1, Sparse = 2;
     private const string Cut = "The data ends too early.";
 
     // As in PNG files: the first byte is no text, and the line end shows a transfer as text.
     private static ReadOnlySpan<byte> Mark => [0x89, (byte)'E', (byte)'W', (byte)'O', (byte)'P', (byte)'T', (byte)'\r', (byte)'\n'];
 
-    /// <summary>How a tensor is saved. A sparse one follows as its indices and its values, in stored order.</summary>
-    private readonly record struct Saved(bool IsSparse, int SparseDims, long Entries, bool IsCoalesced);
+    /// <summary>
+    /// How a tensor is saved. A sparse one follows as its indices and its values, in stored order. The strides are those of the tensor or of
+    /// the values: how libtorch rounds later depends on them.
+    /// </summary>
+    private readonly record struct Saved(bool IsSparse, int SparseDims, long Entries, bool IsCoalesced, long[] Strides);
 
     /// <exception cref="InvalidOperationException">An option is null. Nothing is written then.</exception>
     /// <exception cref="ObjectDisposedException">A state is disposed. Nothing is written then.</exception>
@@ -108,18 +111,30 @@ internal static class StateFile
 
         Tensor TakeState(ParameterForm parameter, Saved saved)
         {
-            if (!saved.IsSparse) return TakeTensor(parameter.Shape, parameter.Dtype, parameter.Device);
+            if (!saved.IsSparse) return TakeStrided(parameter.Shape, saved.Strides, parameter);
             using DisposeScope scope = NewDisposeScope();
             try
             {
                 Tensor indices = TakeTensor([saved.SparseDims, saved.Entries], ScalarType.Int64, parameter.Device);
-                Tensor values = TakeTensor([saved.Entries, .. parameter.Shape[saved.SparseDims..]], parameter.Dtype, parameter.Device);
-                Tensor entries = sparse_coo_tensor(indices, values, parameter.Shape);
+                Tensor values = TakeStrided([saved.Entries, .. parameter.Shape[saved.SparseDims..]], saved.Strides, parameter);
+                Tensor entries = sparse_coo_tensor(indices, values, parameter.Shape, device: parameter.Device);
                 return new SparseGradient(entries, negate: false, saved.IsCoalesced).All.DetachFromDisposeScope();
             }
             catch (Exception error) when (error is InvalidOperationException or ExternalException) // a bad index, or too many entries
             {
                 throw new InvalidDataException($"The entries of a sparse tensor do not fit: {error.Message.Split('\n')[0]}", error);
+            }
+        }
+
+        Tensor TakeStrided(long[] shape, long[] strides, ParameterForm parameter)
+        {
+            Tensor tensor = TakeTensor(shape, parameter.Dtype, parameter.Device);
+            if (tensor.numel() == 0 || tensor.stride().SequenceEqual(strides)) return tensor;
+            using (tensor)
+            {
+                if (!IsDense(shape, strides))
+                    throw Unexpected($"strides of a tensor of shape [{string.Join(", ", shape)}]", string.Join(", ", strides), "one without gaps");
+                return empty_strided(shape, strides, parameter.Dtype, parameter.Device).copy_(tensor);
             }
         }
 
@@ -173,11 +188,15 @@ internal static class StateFile
             {
                 header.Write(name);
                 header.Write((byte)(tensor is null ? None : tensor.is_sparse ? Sparse : Dense));
-                if (tensor is not { is_sparse: true }) continue;
-                using Tensor indices = tensor.SparseIndices;
-                header.Write((int)indices.size(0));
-                header.Write(indices.size(1));
-                header.Write(TorchScript.IsCoalesced(tensor));
+                if (tensor is null) continue;
+                using Tensor? indices = tensor.is_sparse ? tensor.SparseIndices : null, values = tensor.is_sparse ? tensor.SparseValues : null;
+                if (indices is not null)
+                {
+                    header.Write((int)indices.size(0));
+                    header.Write(indices.size(1));
+                    header.Write(TorchScript.IsCoalesced(tensor));
+                }
+                foreach (long stride in StridesOf(values ?? tensor)) header.Write(stride);
             }
         }
         return bytes.ToArray();
@@ -226,13 +245,37 @@ internal static class StateFile
     {
         byte kind = header.ReadByte();
         if (kind is None) return null;
-        if (kind is Dense) return new();
+        if (kind is Dense) return new() { Strides = Strides(dims) };
         if (kind is not Sparse) throw Unexpected($"kind of a tensor of parameter {index}", kind, $"at most {Sparse}");
-        var saved = new Saved(true, header.ReadInt32(), header.ReadInt64(), header.ReadBoolean());
-        if (saved.SparseDims < 1 || saved.SparseDims > dims)
-            throw Unexpected($"number of sparse dimensions of parameter {index}", saved.SparseDims, $"1 to {dims}");
-        if (saved.Entries < 0) throw Unexpected($"number of entries of parameter {index}", saved.Entries, "0 or more");
-        return saved;
+        (int sparseDims, long entries, bool isCoalesced) = (header.ReadInt32(), header.ReadInt64(), header.ReadBoolean());
+        if (sparseDims < 1 || sparseDims > dims)
+            throw Unexpected($"number of sparse dimensions of parameter {index}", sparseDims, $"1 to {dims}");
+        if (entries < 0) throw Unexpected($"number of entries of parameter {index}", entries, "0 or more");
+        return new Saved(true, sparseDims, entries, isCoalesced, Strides(1 + dims - sparseDims));
+
+        long[] Strides(int count) => [.. Enumerable.Range(0, count).Select(_ => header.ReadInt64())];
+    }
+
+    /// <summary>The strides of a tensor, or row-major ones if it has gaps.</summary>
+    private static long[] StridesOf(Tensor tensor)
+    {
+        long[] shape = tensor.shape, strides = tensor.stride();
+        if (IsDense(shape, strides)) return strides;
+        long elements = 1;
+        for (int dim = shape.Length - 1; dim >= 0; dim--) (strides[dim], elements) = (elements, elements * shape[dim]);
+        return strides;
+    }
+
+    /// <summary>Whether the elements lie next to each other, in any order of the dimensions. The stride of a single element may be smaller.</summary>
+    private static bool IsDense(long[] shape, long[] strides)
+    {
+        long elements = 1;
+        foreach ((long size, long stride) in shape.Zip(strides).Where(each => each.First > 1).OrderBy(each => each.Second))
+        {
+            if (stride != elements) return false;
+            elements *= size;
+        }
+        return shape.Zip(strides).All(each => each.First != 1 || (each.Second >= 0 && each.Second <= elements));
     }
 
     private static ParameterForm[] FormsOf(optim.Optimizer.StateDictionary records) =>

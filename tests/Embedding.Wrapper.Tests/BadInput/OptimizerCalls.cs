@@ -144,11 +144,8 @@ public partial class BadInputTests
                 ((IDisposable)t.Optimizer.state_dict().State[1]).Dispose();
                 t.Optimizer.step();
             }, "State"),
-            Spoil<InvalidOperationException>("state on the meta device", t =>
-            {
-                t.Optimizer.state_dict().State[1].to(META);
-                t.Optimizer.step();
-            }, "The state of parameter 1 of group 0 is Float32 [4, 3] on meta"),
+            Spoil<InvalidOperationException>("state to the meta device", t => t.Optimizer.state_dict().State[1].to(META),
+                "The state cannot move to the meta device"),
             Spoil<InvalidOperationException>("an option that is gone", t =>
             {
                 t.Options.LearningRate = null;

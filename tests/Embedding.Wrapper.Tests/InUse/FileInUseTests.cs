@@ -34,6 +34,7 @@ public class FileInUseTests
         using var folder = new TestFolder();
         using (Tensor row = arange(4f)) SafeTensorsFile.Save(folder["file"], new Dictionary<string, Tensor> { ["row"] = row });
         using var file = SafeTensorsFile.Open(folder["file"]);
+        using var words = WordVectors.Load(folder.Write("text", "a 1 2\nb 3 4\n"));
         WhileInUse(
             () =>
             {
@@ -45,6 +46,8 @@ public class FileInUseTests
                     {
                         using Tensor row = file.Read("row");
                         Assert.Equal(2, MemoryMarshal.Cast<byte, float>(row.bytes)[2]);
+                        Embedding.FromPretrained(new float[,] { { 1, 2 } }).Dispose();
+                        words.ToEmbedding(["a", "c"], out _).Dispose();
                     }
                 }
                 void Interrupt()
