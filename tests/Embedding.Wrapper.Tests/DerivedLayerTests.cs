@@ -119,53 +119,6 @@ public class DerivedLayerTests
         Assert.Equal("WithModule.weight cannot be the parameter 'weight': it is a Linear.", error.Message);
     }
 
-    private sealed class WithTwoIndexers : Embedding
-    {
-        private readonly Parameter scale = new(ones(3));
-
-        public WithTwoIndexers() : base(4, 3) => RegisterComponents();
-
-        public long this[long index] => index;
-
-        public long this[string word] => word.Length + scale.numel();
-    }
-
-    [Fact]
-    public void AClassThatTorchSharpCannotConvertIsNotHalfConverted()
-    {
-        // TorchSharp 0.107 looks the properties up by name, and indexers share one.
-        using var layer = new WithTwoIndexers();
-        Assert.Throws<ArgumentException>(() => layer.to(float64));
-        Assert.All(layer.parameters(), each => Assert.Equal(float32, each.dtype));
-        Assert.Equal(["weight", "scale"], layer.named_parameters().Select(each => each.name));
-    }
-
-    private sealed class LanguageModel : Embedding
-    {
-        public Linear Decoder = nn.Linear(3, 4, hasBias: false);
-
-        public LanguageModel() : base(4, 3)
-        {
-            Decoder.weight = Weight;
-            RegisterComponents();
-        }
-    }
-
-    [Fact]
-    public void ALinearLayerInAFieldKeepsTheWeightThatItSharesWithTheLayer()
-    {
-        using var model = new LanguageModel();
-        Action<LanguageModel>[] moves = [it => it.to(float64), it => it.to(CPU, bfloat16), it => it.to(float32), it => it.to(float32)];
-        Assert.All(moves, move =>
-        {
-            move(model);
-            Assert.Same(model.Weight, model.Decoder.weight);
-            Assert.Single(model.parameters());
-            using Tensor loss = model.Decoder.call(model.call(Indices(1))).sum();
-            loss.backward();
-        });
-    }
-
     private sealed class Doubled : Embedding
     {
         public Doubled() : base(4, 3)

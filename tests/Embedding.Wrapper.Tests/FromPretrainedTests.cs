@@ -117,4 +117,15 @@ public class FromPretrainedTests
         using (no_grad()) source.zero_();
         Assert.All(Floats(embedding.Weight), value => Assert.Equal(0f, value));
     }
+
+    [Fact]
+    public void AnArrayMayBeginAtOtherIndicesThanZero()
+    {
+        var table = (double[,])Array.CreateInstance(typeof(double), [2, 2], [1, 5]);
+        (table[1, 5], table[2, 6]) = (7, 8);
+        using var layer = Embedding.FromPretrained(table);
+        Assert.Equal([7, 0, 0, 8], layer.Weight.data<double>().ToArray());
+        using var empty = Embedding.FromPretrained(new float[0, 3]);
+        Assert.Equal([0, 3], empty.Weight.shape);
+    }
 }

@@ -45,6 +45,26 @@ public class OptimizerOddGradientTests
         }
     }
 
+    [Theory]
+    [InlineData(ScalarType.Float32)]
+    [InlineData(ScalarType.BFloat16)]
+    public void NesterovMomentumTakesAGradientWhoseElementsOverlap(ScalarType dtype)
+    {
+        byte[][] results = [.. new[] { true, false }.Select(overlap =>
+        {
+            var parameter = new Parameter(ones([4, 4], dtype));
+            using var optimizer = new SGD([parameter], 0.1, momentum: 0.9, nesterov: true);
+            for (int i = 0; i < 3; i++)
+            {
+                Tensor gradient = arange(7, dtype: dtype).as_strided([4, 4], [1, 1], 0);
+                parameter.grad = overlap ? gradient : gradient.clone();
+                optimizer.step();
+            }
+            return Bits(parameter);
+        })];
+        Assert.Equal(results[1], results[0]);
+    }
+
     /// <summary>libtorch takes the stride of a single entry for the length of its row, and would write 400 numbers.</summary>
     [Theory]
     [InlineData(Kind.SparseAdam)]

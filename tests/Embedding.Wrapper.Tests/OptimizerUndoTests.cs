@@ -62,6 +62,38 @@ public class OptimizerUndoTests
             parameter.grad = Sparse(1);
             return new(optimizer, () => optimizer.ParamGroups.Single().LearningRate = 0.1);
         },
+        ["a complex buffer of a real parameter"] = () =>
+        {
+            Parameter first = Ones(), second = Ones(complex64);
+            var optimizer = new SGD([first, second], 0.1, momentum: 0.9);
+            (first.grad, second.grad) = (ones(2, 2), ones([2, 2], complex64));
+            optimizer.step();
+            second.grad = null;
+            Native.TorchScript.SetData(second, ones(2, 2));
+            second.grad = ones(2, 2);
+            return new(optimizer, () => optimizer.StateOf(second).momentum_buffer = null);
+        },
+        ["integers after floats, Adagrad"] = () =>
+        {
+            Parameter first = Ones(), second = new(ones([2, 2], int64), false);
+            (first.grad, second.grad) = (ones(2, 2), ones([2, 2], int64));
+            return new(new Adagrad([first, second], 0.1), () => second.grad = null);
+        },
+        ["integers after floats, SparseAdam"] = () =>
+        {
+            Parameter first = Ones(), second = new(ones([2, 2], int64), false);
+            (first.grad, second.grad) = (Sparse(1), Sparse(1).to(int64));
+            return new(new SparseAdam([first, second], 0.1), () => second.grad = null);
+        },
+        ["an expanded parameter"] = () =>
+        {
+            Parameter first = new(ones(1, 2).expand(2, 2)), second = Ones();
+            var optimizer = new SGD([first, second], 0.1, momentum: 0.9);
+            (first.grad, second.grad) = (Sparse(1), Sparse(1));
+            optimizer.step();
+            optimizer.ParamGroups.Single().LearningRate = 1e39;
+            return new(optimizer, () => optimizer.ParamGroups.Single().LearningRate = 0.1);
+        },
         ["SGD, a gradient that overlaps its parameter"] = () => Overlapping(parameters => new SGD(parameters, 0.1)),
         ["Adagrad, a gradient that overlaps its parameter"] = () => Overlapping(parameters => new Adagrad(parameters, 0.1)),
     };
@@ -80,6 +112,22 @@ public class OptimizerUndoTests
         trap.Repair();
         trap.Optimizer.step();
         Assert.NotEqual(before, Everything(trap.Optimizer));
+    }
+
+    [Fact]
+    public void WhatACallerHasReadFromTheStateStaysValid()
+    {
+        Parameter parameter = Ones();
+        using var optimizer = new SGD([parameter], 0.1, momentum: 0.9);
+        parameter.grad = ones(2, 2);
+        optimizer.step();
+        Tensor buffer = optimizer.StateOf(parameter).momentum_buffer!;
+        optimizer.ParamGroups.Single().LearningRate = 1e39;
+
+        Assert.Throws<InvalidOperationException>(() => optimizer.step());
+
+        Assert.All(Floats(buffer), value => Assert.Equal(1f, value));
+        Assert.Same(buffer, optimizer.StateOf(parameter).momentum_buffer);
     }
 
     private static Trap Overlapping(Func<Parameter[], OptimizerHelper> make)

@@ -120,7 +120,7 @@ internal sealed partial class LayerTable(nn.Module layer, NativeEmbedding native
     /// <summary>Converts the parameter and its gradient in place; <paramref name="convertOthers"/> is TorchSharp's own way.</summary>
     /// <remarks>
     /// The table comes first: a submodule that shares the parameter then finds it converted, and keeps it. If the others cannot be converted,
-    /// the table gets its old memory back.
+    /// the table gets its old memory back, and with it the numbers that were lost by rounding.
     /// </remarks>
     public void Convert(ScalarType? dtype, Device? device, bool non_blocking, Action convertOthers)
     {
@@ -140,7 +140,7 @@ internal sealed partial class LayerTable(nn.Module layer, NativeEmbedding native
             }
             catch
             {
-                Change(() => data.ForEach(each => TorchScript.SetData(each.Of, each.Old)));
+                Change(SetOld);
                 throw;
             }
         }
@@ -187,6 +187,17 @@ internal sealed partial class LayerTable(nn.Module layer, NativeEmbedding native
                 if (converted.dtype == now.dtype && converted.device.ToString() == now.device.ToString()) continue;
                 converted.copy_(now); // again: a step on another thread may have written since
                 TorchScript.SetData(tensor, converted);
+            }
+        }
+
+        void SetOld()
+        {
+            foreach ((Tensor tensor, Tensor old, _) in data)
+            {
+                using Tensor now = tensor.detach(), then = old.to(now.dtype, now.device);
+                bool isWritten = !now.is_sparse && !then.allclose(now, rtol: 0, atol: 0, equal_nan: true); // by a step on another thread
+                if (isWritten) old.copy_(now);
+                TorchScript.SetData(tensor, old);
             }
         }
 

@@ -24,7 +24,7 @@ internal static unsafe class TensorMemory
     {
         Tensor copy = empty(numbers.GetLength(0), numbers.GetLength(1), dtype, CPU);
         long bytes = numbers.LongLength * sizeof(T);
-        fixed (T* from = numbers) Buffer.MemoryCopy(from, Address<T>(copy), bytes, bytes);
+        fixed (byte* from = &MemoryMarshal.GetArrayDataReference((Array)numbers)) Buffer.MemoryCopy(from, Address<byte>(copy), bytes, bytes);
         return copy;
     }
 

@@ -27,6 +27,9 @@ internal static class TorchScript
         def add(left: Tensor, right: Tensor):
             return left + right
 
+        def add_into(left: Tensor, right: Tensor, alpha: float, out: Tensor):
+            torch.add(left, right, alpha=alpha, out=out)
+
         def throw_if_read_only(tensor: Tensor):
             if tensor.is_inference():
                 tensor[0:0].zero_()
@@ -82,6 +85,13 @@ internal static class TorchScript
 
     /// <summary><c>left + right</c>, without the scalar that TorchSharp's own addition leaves to the garbage collector.</summary>
     public static Tensor Add(Tensor left, Tensor right) => (Tensor)Compiled.Value.invoke("add", left, right);
+
+    /// <summary><c>torch.add(left, right, alpha=alpha, out=output)</c>.</summary>
+    public static void Add(Tensor left, Tensor right, double alpha, Tensor output)
+    {
+        using Scalar factor = alpha;
+        Compiled.Value.invoke("add_into", left, right, factor, output);
+    }
 
     /// <summary>
     /// <c>torch.embedding_renorm_</c> with doubles, as in Python. The native module narrows both numbers to 32 bits.

@@ -85,6 +85,7 @@ public sealed class Adagrad : SparseOptimizer
 
     private protected override void Check(SparseOptimizerOptions options, Parameter parameter, Tensor gradient)
     {
+        if (parameter.is_complex()) throw new InvalidOperationException("Adagrad does not support complex parameters here.");
         if (gradient.is_sparse && ((Options)options).weight_decay != 0)
             throw new InvalidOperationException("weight_decay option is not compatible with sparse gradients");
         if (!gradient.is_sparse) Guard.ThrowIfOverlapping(parameter); // addcdiv_ would refuse only after the sum has changed

@@ -1,3 +1,4 @@
+using EmbeddingWrapper.Native;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -165,7 +166,7 @@ public sealed class SGD : SparseOptimizer, optim.IMomentum
             using Scalar factor = momentum;
             Tensor? scaled = buffer.dtype is ScalarType.Float16 or ScalarType.BFloat16 ? buffer.mul(factor) : null;
             ScalarType both = promote_types(gradient.dtype, buffer.dtype); // after to(dtype) the buffer has another dtype
-            Tensor? own = nesterov ? WithTheSameStrides(gradient, both) : null;
+            Tensor? own = nesterov ? empty_like(gradient, both) : null;
             return () =>
             {
                 using Scalar again = momentum;
@@ -174,18 +175,10 @@ public sealed class SGD : SparseOptimizer, optim.IMomentum
                 else buffer.copy_(scaled);
                 if (gradient.is_sparse) part.Sparse!.AddTo(buffer, share);
                 else AddTo(buffer, gradient, share);
-                if (own is not null) AddTo(own, buffer, momentum);
+                if (own is not null) TorchScript.Add(gradient, buffer, momentum, own);
                 AddTo(parameter, own ?? buffer, rate);
             };
         }
-    }
-
-    /// <summary>A copy. libtorch rounds sums of half numbers in another way if there are gaps between the elements, so the copy has them too.</summary>
-    private static Tensor WithTheSameStrides(Tensor tensor, ScalarType dtype)
-    {
-        long[] strides = tensor.stride();
-        return strides.Contains(0) ? tensor.to(dtype, copy: true)
-            : empty_strided(tensor.shape, strides, dtype, tensor.device).copy_(tensor);
     }
 
     private static Tensor Sum(Tensor tensor, Tensor other, double factor)

@@ -68,7 +68,7 @@ public abstract partial class SparseOptimizer
     private void Run(List<List<Part>> rounds)
     {
         Action? undo = null;
-        if (rounds.Count > 1 || rounds[0].Any(MayFail)) Normally(() => undo = Undo([.. rounds.SelectMany(round => round)]));
+        if (rounds.Count > 1 || rounds[0].Any(MayFail)) Normally(() => undo = Undo(rounds.SelectMany(round => round)));
         try
         {
             foreach (List<Part> round in rounds)
@@ -104,24 +104,41 @@ public abstract partial class SparseOptimizer
 
     /// <summary>Whether libtorch may refuse an update after others have changed something.</summary>
     private static bool MayFail(Part part) =>
-        part.Options.HasLargeNumber() || (part.Sparse is null && TensorMemory.MayOverlap(part.Parameter, part.Gradient));
+        part.Options.HasLargeNumber() || !is_floating_point(part.Parameter.dtype)
+        || part.State.RequireTensors().Any(tensor => tensor is not null && !is_floating_point(tensor.dtype))
+        || (part.Sparse is null && TensorMemory.MayOverlap(part.Parameter, part.Gradient));
 
     /// <summary>Copies what a step changes. Few steps need it.</summary>
     /// <returns>Copies it back.</returns>
-    private static Action Undo(Part[] parts)
+    private static Action Undo(IEnumerable<Part> parts)
     {
-        var states = new StagedState();
-        List<(Parameter Of, Tensor Copy)> weights = [];
+        List<Action> all = [];
         foreach (Part part in parts.DistinctBy(part => part.State))
         {
-            states.Add(part.State, part.State.StepCount(), [.. part.State.RequireTensors().Select(tensor => tensor?.clone())]);
-            weights.Add((part.Parameter, part.Parameter.clone()));
+            (SparseOptimizerState state, long step) = (part.State, part.State.StepCount());
+            Tensor?[] kept = [.. state.RequireTensors()], copies = [.. kept.Select(tensor => tensor?.clone())];
+            Tensor weight = OnePlaceEach(part.Parameter), copy = weight.clone();
+            all.Add(() =>
+            {
+                Tensor?[] now = [.. state.RequireTensors()];
+                for (int i = 0; i < now.Length; i++)
+                {
+                    if (!ReferenceEquals(now[i], kept[i])) now[i] = copies[i];
+                    else if (now[i] is { is_sparse: false } same) same.copy_(copies[i]!); // a caller may hold its memory
+                }
+                state.Set(step, now);
+                weight.copy_(copy);
+            });
         }
-        return () =>
-        {
-            foreach ((Parameter parameter, Tensor copy) in weights) parameter.copy_(copy);
-            states.TakeOver();
-        };
+        return () => all.ForEach(undo => undo());
+    }
+
+    /// <summary>A view without the repetitions of an expanded tensor. libtorch writes to no others.</summary>
+    private static Tensor OnePlaceEach(Tensor tensor)
+    {
+        for (int dim = 0; dim < tensor.dim(); dim++)
+            if (tensor.stride(dim) == 0 && tensor.size(dim) > 1) tensor = tensor.narrow(dim, 0, 1);
+        return tensor;
     }
 
     private static Tensor? Evaluate(Func<Tensor>? closure)
