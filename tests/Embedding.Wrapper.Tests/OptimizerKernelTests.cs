@@ -68,6 +68,7 @@ public class OptimizerKernelTests
                 "-noColor", "-method", $"*.{nameof(ATableOfAnotherLayoutGetsTheSameBits)}",
                 "-method", $"*.{nameof(SgdTests.TheRowKernelGivesTheBitsOfLibtorchsAddition)}",
                 "-method", $"*.{nameof(OptimizerOddGradientTests.SingleNumbersAreRoundedAsLibtorchRoundsThem)}",
+                "-method", $"*.{nameof(OptimizerOddGradientTests.NesterovMomentumTakesAGradientWithGaps)}",
             },
             Environment = { ["ATEN_CPU_CAPABILITY"] = "avx2" },
             RedirectStandardOutput = true,
@@ -76,7 +77,7 @@ public class OptimizerKernelTests
         string output = child.StandardOutput.ReadToEnd();
         child.WaitForExit();
         Assert.True(child.ExitCode == 0, output);
-        Assert.Contains("Total: 11,", output);
+        Assert.Contains("Total: 13,", output);
     }
 
     private static void TrainAll(Kind kind, Tensor memory, Tensor gradient)

@@ -14,7 +14,7 @@ internal sealed class SparseGradient
     /// <param name="coalesce">
     /// Whether to sum the entries of each row, which an update that is not linear needs. Without it the entries keep their order.
     /// </param>
-    /// <param name="what">What the tensor is, for messages.</param>
+    /// <param name="what">The name of the tensor in messages.</param>
     /// <exception cref="InvalidOperationException">An index is outside the gradient's own size.</exception>
     public SparseGradient(Tensor gradient, bool negate, bool coalesce, string what = "gradient")
     {

@@ -184,7 +184,7 @@ public abstract partial class SparseOptimizer
         return rounds;
     }
 
-    /// <summary>What is kept for a parameter, or null. A new parameter may have the handle of one that is disposed.</summary>
+    /// <summary>The state of a parameter, or null. libtorch can give a new parameter the handle of a disposed one.</summary>
     private SparseOptimizerState? Kept(Parameter parameter) =>
         _state.TryGetValue(parameter.Handle, out OptimizerState? state) && ((SparseOptimizerState)state).IsOf(parameter)
             ? (SparseOptimizerState)state : null;
