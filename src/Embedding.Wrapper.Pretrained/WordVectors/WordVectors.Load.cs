@@ -12,6 +12,8 @@ public sealed partial class WordVectors
     /// <para>
     /// Files that are compressed as <c>.gz</c> or <c>.bz2</c> are read directly, and so is a <c>.zip</c> archive that holds one file. The path may
     /// also name a pipe, such as <c>/dev/stdin</c>; a zip archive or a safetensors file cannot be read from it.
+    /// The pipe is closed when the call returns or throws. A load that is cancelled while it waits for a pipe leaves the pipe open until another
+    /// process writes to it or closes it.
     /// </para>
     /// <para>
     /// A header that announces N rows may be followed by N + 1 rows if the last word is <c>&lt;unk&gt;</c>, as GloVe writes them. Any other wrong

@@ -111,6 +111,26 @@ public class PipeTests
         writer.Join();
     }
 
+    /// <summary>A writer that came next would otherwise write to a pipe that is about to be closed, and its bytes would be lost.</summary>
+    [Theory]
+    [InlineData("a 1 2\nb 3 4\n")]
+    [InlineData("4 2\na 1 2\n")]
+    [InlineData("")]
+    public void ThePipeIsClosedWhenTheLoadReturnsOrThrows(string text)
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "the open files come from /proc");
+        using var folder = new TestFolder();
+        string pipe = MakePipe(folder);
+        for (int i = 0; i < 50; i++)
+        {
+            Thread writer = Write(pipe, pause: 0, Encoding.UTF8.GetBytes(text));
+            Exception? error = Record.Exception(() => TestVectors.Load(pipe).Dispose());
+            Assert.DoesNotContain(pipe, Directory.EnumerateFiles("/proc/self/fd").Select(file => new FileInfo(file).LinkTarget));
+            Assert.Equal(text.StartsWith('a'), error is null);
+            writer.Join();
+        }
+    }
+
     [Fact]
     public void WaitingForAPipeCanBeCancelled()
     {
@@ -138,7 +158,9 @@ public class PipeTests
         return folder["pipe"];
     }
 
-    private static Thread Write(string pipe, params byte[][] pieces)
+    private static Thread Write(string pipe, params byte[][] pieces) => Write(pipe, pause: 50, pieces);
+
+    private static Thread Write(string pipe, int pause, params byte[][] pieces)
     {
         var thread = new Thread(() =>
         {
@@ -146,7 +168,7 @@ public class PipeTests
             foreach (byte[] piece in pieces)
             {
                 file.Write(piece);
-                Thread.Sleep(50);
+                Thread.Sleep(pause);
             }
         });
         thread.Start();

@@ -4,7 +4,8 @@ namespace EmbeddingWrapper.Pretrained;
 
 /// <summary>
 /// Reads a pipe or a device. Both can wait without an end for another process, when they are opened and when they are read. A thread of its
-/// own does the waiting, so that a load can be cancelled meanwhile. That thread ends when the other process writes or closes the pipe.
+/// own does the waiting, so that a load can be cancelled meanwhile. If it is, that thread closes the pipe when the other process writes or
+/// closes it. Otherwise <see cref="Dispose"/> closes the pipe.
 /// </summary>
 internal sealed class PipeStream : ForwardStream
 {
@@ -12,8 +13,9 @@ internal sealed class PipeStream : ForwardStream
     private readonly SemaphoreSlim _wanted = new(0), _read = new(0);
     private readonly byte[] _buffer = new byte[1 << 16];
     private volatile bool _disposed;
+    private FileStream? _file;
     private int _next, _end;
-    private bool _ended;
+    private bool _ended, _isIdle; // idle: the thread waits for a request
     private ExceptionDispatchInfo? _error;
 
     public PipeStream(string path, CancellationToken cancellation)
@@ -36,8 +38,10 @@ internal sealed class PipeStream : ForwardStream
     {
         if (_next == _end && !_ended && !buffer.IsEmpty)
         {
+            _isIdle = false;
             _wanted.Release();
             _read.Wait(_cancellation);
+            _isIdle = true;
             _error?.Throw();
             _ended = _end == 0;
         }
@@ -50,6 +54,7 @@ internal sealed class PipeStream : ForwardStream
     protected override void Dispose(bool disposing)
     {
         _disposed = true;
+        if (_isIdle) _file?.Dispose();
         _wanted.Release();
         base.Dispose(disposing);
     }
@@ -58,7 +63,7 @@ internal sealed class PipeStream : ForwardStream
     {
         try
         {
-            using FileStream file = VectorStream.OpenFile(path);
+            using FileStream file = _file = VectorStream.OpenFile(path);
             while (true)
             {
                 _wanted.Wait(CancellationToken.None);
