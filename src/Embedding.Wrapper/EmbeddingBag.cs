@@ -92,8 +92,7 @@ public partial class EmbeddingBag : nn.Module<Tensor, Tensor?, Tensor?, Tensor>
         NumEmbeddings = weight.size(0);
         EmbeddingDim = weight.size(1);
         Options = options;
-        var native = new NativeEmbedding(weight, paddingIdx: null, scaleGradByFreq: false, sparse: false); // only holds the weight
-        _table = new LayerTable(this, native, options.PaddingIdx, Register);
+        _table = new LayerTable(this, new NativeEmbedding(weight, options), options.PaddingIdx, Register);
         Register(weight);
     }
 
@@ -211,7 +210,7 @@ public partial class EmbeddingBag : nn.Module<Tensor, Tensor?, Tensor?, Tensor>
         if (MaxNorm is null) return Compute();
         lock (_table.Native.Gate) return Compute(); // otherwise two threads, or two tied layers, could scale the same row twice
 
-        Tensor Compute() => NativeBag.Compute(input, _table.Native.Weight, offsets, perSampleWeights, options, layer: true, CheckIndices);
+        Tensor Compute() => NativeBag.Compute(input, _table.Native.Weight, offsets, perSampleWeights, options, _table.Native, CheckIndices);
     }
 
     /// <summary>Looks bags of rows up and runs the hooks: <see cref="forward"/> without factors.</summary>

@@ -123,6 +123,6 @@ public static class Functional
                 includeLastOffset, paddingIdx);
         }
         var options = new BagOptions(maxNorm, normType, scaleGradByFreq, mode, sparse, includeLastOffset, paddingIdx);
-        return NativeBag.Compute(input, weight, offsets, perSampleWeights, options, layer: false);
+        return NativeBag.Compute(input, weight, offsets, perSampleWeights, options, native: null);
     }
 }

@@ -19,8 +19,8 @@ internal sealed record BagCase(long Rows, long Width, int Bags, int Length, int 
     public Dictionary<string, double> Measure()
     {
         using var grad = no_grad();
-        using var ours = new EmbeddingBag(Rows, Width, mode: EmbeddingBagMode.Sum);
-        using Tensor weight = ours.Weight.detach();
+        using Tensor weight = randn(Rows, Width);
+        using var ours = EmbeddingBag.FromPretrained(weight, mode: EmbeddingBagMode.Sum);
         using var theirs = nn.EmbeddingBag_from_pretrained(weight, mode: EmbeddingBagMode.Sum);
         long[] offsets = [.. Enumerable.Range(0, Bags).Select(bag => (long)bag * Length)];
         using Tensor starts = tensor(offsets);

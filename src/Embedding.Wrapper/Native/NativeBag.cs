@@ -26,12 +26,13 @@ internal static class NativeBag
     /// <param name="offsets">Where the bags begin, or null.</param>
     /// <param name="perSampleWeights">A factor for each row, or null.</param>
     /// <param name="options">The options. The padding index may be negative.</param>
-    /// <param name="layer">Whether weight and options are those of a layer. Their faults are then not faults of an argument.</param>
+    /// <param name="native">The op of the layer that has this weight and these options, or null. Their faults are not faults of an argument.</param>
     /// <param name="checkIndices">Whether to check the indices before libtorch does.</param>
     /// <exception cref="ExternalException">libtorch refused.</exception>
     public static Tensor Compute(Tensor input, Tensor weight, Tensor? offsets, Tensor? perSampleWeights, BagOptions options,
-        bool layer, bool checkIndices = false)
+        NativeEmbedding? native, bool checkIndices = false)
     {
+        bool layer = native is not null;
         using DisposeScope scope = NewDisposeScope(); // owns the intermediate tensors
         try
         {
@@ -54,7 +55,7 @@ internal static class NativeBag
             if (options.MaxNorm is double limit) TorchScript.EmbeddingRenorm(weight, bags.Indices, limit, options.NormType);
             try
             {
-                return LookUp(bags, weight, options).MoveToOuterDisposeScope();
+                return LookUp(bags, weight, options, native).MoveToOuterDisposeScope();
             }
             catch (ExternalException error) when (!NativeErrors.IsOfAType(error) && BadIndex(input, weight, bags) is { } bad)
             {
@@ -111,7 +112,7 @@ internal static class NativeBag
     /// </summary>
     private static Tensor NoColumns(Tensor weight) => weight.as_strided([weight.size(0), 0], [1, 2]);
 
-    private static Tensor LookUp(Bags bags, Tensor weight, BagOptions options)
+    private static Tensor LookUp(Bags bags, Tensor weight, BagOptions options, NativeEmbedding? native)
     {
         if (weight.size(1) == 0 && options is { Mode: not EmbeddingBagMode.Max, PaddingIdx: null })
             return Call(weight, bags, PlainFactors(weight, bags), options with { Mode = EmbeddingBagMode.Sum }).Output; // see NoColumns
@@ -120,7 +121,8 @@ internal static class NativeBag
         bool trainsWeight = is_grad_enabled() && weight.requires_grad, trainsFactors = is_grad_enabled() && factors is { requires_grad: true };
         bool scales = onCpu && options is { ScaleGradByFreq: true, Sparse: false } && trainsWeight;
         bool roundsOtherwise = onCpu && RoundsOtherwise(weight, factors, options);
-        if (!scales && !roundsOtherwise) return Call(weight, bags, factors, options).Output;
+        if (!scales && !roundsOtherwise)
+            return native?.Forward(bags.Indices, bags.Offsets, factors) ?? Call(weight, bags, factors, options).Output;
 
         Tensor values;
         using (no_grad())
@@ -282,7 +284,8 @@ internal static class NativeBag
         public unsafe ArgumentException? FaultOfOffsets()
         {
             if (!AllOffsets.is_integral() || AllOffsets.is_meta || AllOffsets.is_sparse) return null;
-            Tensor plain = AllOffsets.to(int64).cpu().contiguous();
+            bool fits = AllOffsets.dtype == ScalarType.Int64 && AllOffsets.device_type == DeviceType.CPU && AllOffsets.is_contiguous();
+            Tensor plain = fits ? AllOffsets : AllOffsets.to(int64).cpu().contiguous();
             var offsets = new ReadOnlySpan<long>(TensorMemory.Address<long>(plain), checked((int)plain.size(0)));
             ArgumentException? fault = OffsetsFault(offsets, Indices.size(0), IncludesLast);
             GC.KeepAlive(plain);

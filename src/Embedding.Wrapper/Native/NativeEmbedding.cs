@@ -2,13 +2,14 @@ using System.Diagnostics.CodeAnalysis;
 using System.Runtime.InteropServices;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
+using BagEngine = TorchSharp.Modules.EmbeddingBag;
 using Engine = TorchSharp.Modules.Embedding;
 
 namespace EmbeddingWrapper.Native;
 
 /// <summary>
-/// libtorch's embedding op. TorchSharp exposes it only inside its own module. This class holds such a module of width zero: it costs
-/// no memory, draws no random numbers, carries the options, and computes with the weight that it is pointed at.
+/// libtorch's embedding ops. TorchSharp exposes them only inside its own modules. This class holds such modules of width zero: they cost
+/// no memory, draw no random numbers, carry the options, and compute with the weight that they are pointed at.
 /// </summary>
 /// <remarks>
 /// <see cref="EmbeddingWrapper.Embedding"/> has no field of type Module for it, because TorchSharp registers such fields as children.
@@ -18,15 +19,22 @@ internal sealed class NativeEmbedding : IDisposable
     private const string WeightName = "weight";
 
     private readonly Engine _engine;
+    private readonly BagEngine? _bagEngine;
 
-    // The default device may be one without memory, so the engine names its own. paddingIdx already counts from the start. libtorch
-    // compares it with the row count only here, so the fewest possible rows are enough.
+    /// <summary>The op of single rows.</summary>
     public NativeEmbedding(LayerParameter weight, long? paddingIdx, bool scaleGradByFreq, bool sparse)
     {
-        long rows = (paddingIdx ?? 0) + 1;
-        _engine = nn.Embedding(rows, 0, paddingIdx, scale_grad_by_freq: scaleGradByFreq, sparse: sparse, device: CPU);
-        PointAt(weight);
-        OwnsParameter = true;
+        _engine = nn.Embedding(Rows(paddingIdx), 0, paddingIdx, scale_grad_by_freq: scaleGradByFreq, sparse: sparse, device: CPU);
+        TakeNew(weight);
+    }
+
+    /// <summary>The op of bags.</summary>
+    public NativeEmbedding(LayerParameter weight, in BagOptions options)
+    {
+        _engine = nn.Embedding(1, 0, device: CPU); // holds the weight
+        _bagEngine = nn.EmbeddingBag(Rows(options.PaddingIdx), 0, scale_grad_by_freq: options.ScaleGradByFreq, mode: options.Mode,
+            sparse: options.Sparse, padding_index: options.PaddingIdx ?? -1, device: CPU);
+        TakeNew(weight);
     }
 
     /// <summary>The parameter that the layer shows and optimizers hold. Others may dispose it, unless the layer has made it.</summary>
@@ -43,7 +51,18 @@ internal sealed class NativeEmbedding : IDisposable
     /// <summary>The gate of the weight's memory. Everybody who uses or replaces that memory enters or changes it.</summary>
     public ReadGate Gate { get; private set; } = null!;
 
-    /// <summary>Makes <see cref="Forward"/> use <paramref name="weight"/>, which stays the caller's.</summary>
+    // The default device may be one without memory, so the engines name their own. The padding index already counts from the start.
+    // libtorch compares it with the row count only when it makes an engine, so the fewest possible rows are enough.
+    private static long Rows(long? paddingIdx) => (paddingIdx ?? 0) + 1;
+
+    [MemberNotNull(nameof(Parameter), nameof(Weight))]
+    private void TakeNew(LayerParameter weight)
+    {
+        PointAt(weight);
+        OwnsParameter = true;
+    }
+
+    /// <summary>Makes the op use <paramref name="weight"/>, which stays the caller's.</summary>
     [MemberNotNull(nameof(Parameter), nameof(Weight))]
     public void PointAt(Parameter weight)
     {
@@ -55,6 +74,7 @@ internal sealed class NativeEmbedding : IDisposable
         Parameter handle = _engine.weight;
         handle.DetachFromDisposeScope();
         _engine.weight = handle;
+        _bagEngine?.weight = handle;
         Gate = gate;
         previous?.Dispose();
         weight.DetachFromDisposeScope();
@@ -88,5 +108,20 @@ internal sealed class NativeEmbedding : IDisposable
         return output;
     }
 
-    public void Dispose() => _engine.Dispose();
+    /// <summary>Looks bags of a 1-D input up.</summary>
+    /// <exception cref="ExternalException">libtorch refused.</exception>
+    public Tensor Forward(Tensor input, Tensor offsets, Tensor? perSampleWeights)
+    {
+        Tensor output = _bagEngine!.forward(input, offsets, perSampleWeights);
+        GC.KeepAlive(input); // as above
+        GC.KeepAlive(offsets);
+        GC.KeepAlive(perSampleWeights);
+        return output;
+    }
+
+    public void Dispose()
+    {
+        _bagEngine?.Dispose();
+        _engine.Dispose();
+    }
 }
