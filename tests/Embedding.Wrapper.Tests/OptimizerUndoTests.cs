@@ -62,6 +62,16 @@ public class OptimizerUndoTests
             parameter.grad = Sparse(1);
             return new(optimizer, () => optimizer.ParamGroups.Single().LearningRate = 0.1);
         },
+        ["Adagrad with a decay that makes a rate that float16 does not hold"] = () =>
+        {
+            Parameter half = Ones(float16);
+            var optimizer = new Adagrad([half], 1);
+            half.grad = Sparse(1).to(float16);
+            optimizer.step();
+            Adagrad.Options options = ((Adagrad.ParamGroup)optimizer.ParamGroups.Single()).Options;
+            options.lr_decay = -0.999999;
+            return new(optimizer, () => options.lr_decay = 0);
+        },
         ["a complex buffer of a real parameter"] = () =>
         {
             Parameter first = Ones(), second = Ones(complex64);

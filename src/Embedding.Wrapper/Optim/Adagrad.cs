@@ -163,6 +163,8 @@ public sealed class Adagrad : SparseOptimizer
 
         /// <summary>Added to the denominator.</summary>
         public double? eps { get => Number(); set => SetNumber(value); }
+
+        internal override bool HasLargeNumber() => base.HasLargeNumber() || lr_decay < 0; // the rate of a step can then be any number
     }
 
     /// <summary>The state of one parameter: PyTorch's <c>step</c> and <c>sum</c>.</summary>

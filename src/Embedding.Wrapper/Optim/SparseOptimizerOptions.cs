@@ -41,7 +41,7 @@ public abstract class SparseOptimizerOptions : OptimizerOptions
     internal bool IsComplete() => LearningRate is not null && !_numbers.Values.Contains(null) && !_flags.Values.Contains(null);
 
     /// <summary>Whether libtorch may refuse a number: some dtype does not hold it, or 1 less it.</summary>
-    internal bool HasLargeNumber() => IsLarge(LearningRate) || _numbers.Values.Any(IsLarge);
+    internal virtual bool HasLargeNumber() => IsLarge(LearningRate) || _numbers.Values.Any(IsLarge);
 
     private static bool IsLarge(double? number) => !(Math.Abs(number ?? 0) <= 32768); // the largest float16 is 65504
 
