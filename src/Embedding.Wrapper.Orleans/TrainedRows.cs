@@ -181,10 +181,9 @@ internal sealed class TrainedRows : IDisposable
     {
         List<Tensor> rows = [.. RowFiles.Parts(checkpoint, BufferRows)], values = [.. RowFiles.Parts(checkpoint, Buffer)];
         if (rows.Count == 0) return null;
-        long[] all = RowFiles.Numbers<long>(cat(rows));
-        long[] kept = [.. Enumerable.Range(0, all.Length).Where(i => all[i] >= Start && all[i] < Start + Count).Select(i => (long)i)];
-        long[] local = [.. kept.Select(i => all[i] - Start)];
-        Tensor indices = tensor(local, device: CPU).view(1, -1), places = tensor(kept, device: CPU);
+        using Scalar first = Start, end = Start + Count, minusFirst = -Start, one = 1;
+        Tensor all = cat(rows), places = all.ge(first).logical_and(all.lt(end)).nonzero().view(-1);
+        Tensor indices = all.index_select(0, places).add(minusFirst, one).view(1, -1);
         return sparse_coo_tensor(indices, cat(values).index_select(0, places), [Count, _table.Width], device: CPU);
     }
 }
