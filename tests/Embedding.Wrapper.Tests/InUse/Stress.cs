@@ -110,7 +110,8 @@ internal static class Stress
     public static Tensor Numbered(double more = 0, ScalarType dtype = ScalarType.Float32)
     {
         using Tensor numbers = arange(Rows, dtype: dtype);
-        using Tensor sums = numbers + more;
+        using Scalar added = more, one = 1;
+        using Tensor sums = numbers.add(added, one); // a number that + makes is left to the garbage collector
         using Tensor column = sums.unsqueeze(1);
         using Tensor rows = column.expand(Rows, Width);
         return rows.contiguous();
