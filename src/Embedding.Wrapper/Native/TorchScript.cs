@@ -6,7 +6,7 @@ namespace EmbeddingWrapper.Native;
 
 /// <summary>
 /// The libtorch ops that TorchSharp 0.107 does not expose, called through TorchScript that is compiled once per process.
-/// A call costs about 3 µs more than a call of TorchSharp's own, so the plain look-up does not use it.
+/// A call costs about 3 µs more than a call of TorchSharp's own, so plain look-ups of the layers do not use it.
 /// </summary>
 /// <exception cref="ExternalException">Every member throws it when libtorch refuses.</exception>
 internal static class TorchScript
